@@ -1,1 +1,12 @@
-//! x
+//! The monitor: who asked this host's APIs for what, which process answered, and where the bytes went.
+//!
+//! The core is a pure engine: events in, records out, time as an argument. [`pipeline`] is the place to start reading.
+//! Everything that touches the kernel, files, sockets or the clock is behind the feature `live`.
+
+pub mod alert;
+pub mod event;
+pub mod flow;
+pub mod observation;
+pub mod pipeline;
+pub mod record;
+pub mod time;

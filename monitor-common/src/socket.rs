@@ -1,0 +1,256 @@
+//! State of a socket in kernel storage, and the maps beside it.
+
+use crate::record::{Owner, Parent, Tuple};
+
+/// [`SocketState::class`]: nothing sent or received yet.
+pub const CLASS_NEW: u8 = 0;
+/// Could be HTTP.
+pub const CLASS_HTTP: u8 = 1;
+/// TLS: the first turn each way, then counted.
+pub const CLASS_TLS: u8 = 2;
+/// DNS.
+pub const CLASS_DNS: u8 = 3;
+/// Nothing that is read: counted, never copied.
+pub const CLASS_OPAQUE: u8 = 4;
+/// Out of scope by configuration: not counted, not reported.
+pub const CLASS_IGNORED: u8 = 5;
+
+/// One direction of a socket; written by that direction's hook alone, read by both.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Half {
+    /// Payload bytes seen, duplicates not counted (UDP: payload bytes of datagrams).
+    pub bytes: u64,
+    /// When payload last moved, `CLOCK_MONOTONIC` nanoseconds.
+    pub last_ns: u64,
+    /// When tokens were last added to the duplex budget.
+    pub refill_ns: u64,
+    /// `bytes` at the last progress record.
+    pub reported_bytes: u64,
+    /// Sequence number after the highest payload byte seen.
+    pub max_end_seq: u32,
+    /// Sequence number after the last byte copied.
+    pub cap_end_seq: u32,
+    /// Bytes that may still be copied in this turn.
+    pub budget: u32,
+    /// Turns so far.
+    pub turn: u32,
+    /// The other direction's `max_end_seq` when this one last moved: differs once the turn has changed.
+    pub seen_peer_end: u32,
+    /// Tokens of the duplex budget, bytes.
+    pub tokens: u32,
+    /// A range jumped over by a segment that came early.
+    pub hole_start: u32,
+    /// End of that range; equal to `hole_start` when there is none.
+    pub hole_end: u32,
+    /// Datagrams (UDP).
+    pub packets: u64,
+    /// 1 once `max_end_seq` is known.
+    pub started: u8,
+    /// 1 while the turn's end is kept in `TAILS`.
+    pub tail: u8,
+    /// Always 0.
+    pub reserved: [u8; 6],
+}
+const _: () = assert!(size_of::<Half>() == 80);
+
+/// TCP counters as the kernel keeps them, at one moment.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpCounters {
+    /// `tcp_sock.bytes_acked`: counts SYN (active side) and FIN.
+    pub bytes_acked: u64,
+    /// `tcp_sock.bytes_received`: counts a FIN.
+    pub bytes_received: u64,
+    /// `tcp_sock.write_seq`.
+    pub write_seq: u32,
+    /// `tcp_sock.snd_una`.
+    pub snd_una: u32,
+    /// `tcp_sock.rcv_nxt`.
+    pub rcv_nxt: u32,
+    /// `tcp_sock.copied_seq`.
+    pub copied_seq: u32,
+    /// `tcp_sock.segs_out`.
+    pub segs_out: u32,
+    /// `tcp_sock.segs_in`.
+    pub segs_in: u32,
+    /// `tcp_sock.total_retrans`.
+    pub total_retrans: u32,
+    /// `tcp_sock.srtt_us`, times eight.
+    pub srtt_us: u32,
+}
+const _: () = assert!(size_of::<TcpCounters>() == 48);
+
+/// All that the kernel programs keep of one socket; freed with it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SocketState {
+    /// Socket cookie.
+    pub cookie: u64,
+    /// When the flow began, or was first seen.
+    pub opened_ns: u64,
+    /// When a progress record was last written.
+    pub reported_ns: u64,
+    /// The ends (for UDP: the first peer).
+    pub tuple: Tuple,
+    /// Latest owner.
+    pub owner: Owner,
+    /// The request behind a connect.
+    pub parent: Parent,
+    /// Counters at →CLOSE: a disconnect zeroes the socket's.
+    pub saved: TcpCounters,
+    /// Counters at first sight of a connection older than the monitor.
+    pub base: TcpCounters,
+    /// [`crate::RECEIVED`] and [`crate::SENT`].
+    pub half: [Half; 2],
+    /// Number of the connection on this socket, from 1.
+    pub generation: u32,
+    /// `FLOW_` bits.
+    pub flags: u32,
+    /// Turn of the request last read by a process (passive sockets).
+    pub read_turn: u32,
+    /// Thread that read it; its count of requests in flight is to be taken down by the response.
+    pub reader_tid: u32,
+    /// Policy epoch last looked up.
+    pub policy_epoch: u32,
+    /// Turns that looked like no protocol that is read.
+    pub misses: u16,
+    /// `sk_err` at →CLOSE.
+    pub error: u16,
+    /// `CLASS_`.
+    pub class: u8,
+    /// 1 once an open record was written.
+    pub opened: u8,
+    /// 1 once `saved` is filled.
+    pub saved_valid: u8,
+    /// Last TCP state seen before CLOSE.
+    pub state: u8,
+    /// 1 while the close record of this generation is yet to be written.
+    pub live: u8,
+    /// Always 0.
+    pub reserved: [u8; 3],
+}
+const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 160 + 32);
+
+/// Key of `CLOSED`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// Socket cookie.
+    pub cookie: u64,
+    /// Generation.
+    pub generation: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<FlowKey>() == 16);
+
+/// Key of `UDP_PEERS`: a peer of an unconnected socket beyond its first.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UdpPeerKey {
+    /// Socket cookie.
+    pub cookie: u64,
+    /// Peer address, as [`Tuple::remote`].
+    pub remote: [u8; 16],
+    /// Peer port, host byte order.
+    pub remote_port: u16,
+    /// Always 0.
+    pub reserved: [u16; 3],
+}
+const _: () = assert!(size_of::<UdpPeerKey>() == 32);
+
+/// Value of `TAILS` (key [`FlowKey`]): how far a truncated turn has come.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// When payload last moved in that direction.
+    pub last_ns: u64,
+    /// Sequence number after the highest payload byte.
+    pub end_seq: u32,
+    /// Direction.
+    pub direction: u32,
+}
+const _: () = assert!(size_of::<Tail>() == 16);
+
+/// Key of `TOTALS`: where the bytes of flows went whose close record was lost.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TotalKey {
+    /// Thread group id; 0 = not known.
+    pub pid: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// The remote address' network: /24 of IPv4 (mapped), /48 of IPv6, the rest zero.
+    pub remote: [u8; 16],
+}
+const _: () = assert!(size_of::<TotalKey>() == 24);
+
+/// Value of `TOTALS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Flows.
+    pub flows: u64,
+    /// Sum of [`crate::Counters::sent`].
+    pub sent: u64,
+    /// Sum of [`crate::Counters::received`].
+    pub received: u64,
+}
+const _: () = assert!(size_of::<Total>() == 24);
+
+/// Entry of `CURRENT_REQUESTS`, an array indexed by the low 16 bits of the thread id.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CurrentRequest {
+    /// Server socket.
+    pub cookie: u64,
+    /// When it was read; a thread that started later is another one with the same id.
+    pub read_ns: u64,
+    /// Thread id, to tell two that share the slot.
+    pub tid: u32,
+    /// Generation of the socket.
+    pub generation: u32,
+    /// Turn of the request.
+    pub turn: u32,
+    /// Requests read and not begun to be answered.
+    pub in_flight: i32,
+}
+const _: () = assert!(size_of::<CurrentRequest>() == 32);
+
+/// Value of `POLICIES` (key [`FlowKey`]): what the engine wants copied of a flow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `CLASS_` to set, 0 = leave.
+    pub class: u8,
+    /// Always 0.
+    pub reserved: [u8; 7],
+}
+const _: () = assert!(size_of::<Policy>() == 8);
+
+/// Key of `LISTENERS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ListenerKey {
+    /// Network namespace cookie.
+    pub netns: u64,
+    /// Port, host byte order.
+    pub port: u16,
+    /// Always 0.
+    pub reserved: [u16; 3],
+}
+const _: () = assert!(size_of::<ListenerKey>() == 16);
+
+/// Key of `LOCAL_DESTINATIONS`: an address and port known to be served on this host.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DestinationKey {
+    /// As [`Tuple::remote`].
+    pub remote: [u8; 16],
+    /// Host byte order.
+    pub remote_port: u16,
+    /// Always 0.
+    pub reserved: [u16; 3],
+}
+const _: () = assert!(size_of::<DestinationKey>() == 24);

@@ -1,0 +1,42 @@
+//! What detectors see: an enriched transaction or flow, and nothing else.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::record::{FlowRecord, HttpRecord};
+use crate::time::Timestamp;
+
+/// One thing that a detector may judge.
+#[derive(Clone, Debug)]
+pub enum Observation {
+    /// A transaction ended or was cut off.
+    Transaction(Arc<HttpRecord>),
+    /// A flow opened, progressed or ended; its record says which.
+    Flow(FlowObservation),
+}
+
+/// A flow, with where it goes.
+#[derive(Clone, Debug)]
+pub struct FlowObservation {
+    /// When.
+    pub time: Timestamp,
+    /// The flow as it is told.
+    pub record: Arc<FlowRecord>,
+    /// Where an outbound flow goes; absent for inbound and local ones.
+    pub destination: Option<Destination>,
+}
+
+/// Where an outbound flow goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// Its name where DNS answers, SNI or Host gave one; lower case, no final dot.
+    pub name: Option<Arc<str>>,
+    /// Address.
+    pub address: IpAddr,
+    /// Port.
+    pub port: u16,
+    /// The network it counts as where it has no name: /24 of IPv4, /48 of IPv6.
+    pub network: IpNet,
+}
