@@ -9,4 +9,5 @@ pub mod flow;
 pub mod observation;
 pub mod pipeline;
 pub mod record;
+pub mod sinks;
 pub mod time;

@@ -1,0 +1,289 @@
+//! One record of each type with every field known, and one with as little as can be; for the tests of the edges.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Actor, ActorKind, Alert, AlertState, Evidence, Pillar, Quantity, Sample, Severity, Target};
+use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
+use crate::flow::{FiveTuple, Transport};
+use crate::record::{
+    App, Body, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, HttpRecord,
+    HttpRole, HttpVersion, Incomplete, NameSource, ParentRef, ProcessRef, Record, Request, Response, StatsRecord,
+    TlsRecord,
+};
+use crate::time::Timestamp;
+
+/// 2023-11-14T22:13:20Z.
+pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+pub(crate) const FLOW: FlowId = FlowId {
+    cookie: 0x4c1f,
+    generation: 1,
+};
+
+pub(crate) fn process() -> ProcessRef {
+    let id = ProgramId {
+        pid: 4711,
+        exec_id: 1,
+        start_ns: 5,
+    };
+    ProcessRef {
+        owner: Owner {
+            program: id,
+            tid: 4712,
+            uid: 33,
+            cgroup: 99,
+        },
+        program: Some(Arc::new(Program {
+            id,
+            namespace_pid: 7,
+            parent_pid: 1,
+            uid: 33,
+            name: "gunicorn".to_owned(),
+            exe: "/usr/bin/python3.11".to_owned(),
+            cgroup: "/system.slice/api.service".to_owned(),
+        })),
+        container: Some(Arc::from("c0ffee")),
+    }
+}
+
+pub(crate) fn http() -> HttpRecord {
+    HttpRecord {
+        start: START,
+        flow: FLOW,
+        turn: 1,
+        role: HttpRole::Server,
+        version: HttpVersion::Http11,
+        client: Some("198.51.100.7:50123".parse().unwrap()),
+        server: Some("192.0.2.10:8080".parse().unwrap()),
+        server_name: Some(Arc::from("api.example.com")),
+        process: Some(process()),
+        request: Some(Request {
+            method: "POST".to_owned(),
+            target: "/orders?token=key:3fa9c1d2".to_owned(),
+            path: "/orders".to_owned(),
+            host: Some("api.example.com".to_owned()),
+            user_agent: Some("curl/8.0".to_owned()),
+            content_type: Some("application/json".to_owned()),
+            header_bytes: 180,
+            body_bytes: 52,
+            decoded_bytes: Some(40),
+        }),
+        response: Some(Response {
+            status: 201,
+            content_type: Some("application/json".to_owned()),
+            header_bytes: 120,
+            body_bytes: 33,
+            decoded_bytes: Some(33),
+            announced_bytes: Some(33),
+        }),
+        latency_us: Some(1_500),
+        duration_us: 2_000,
+        anomalies: vec!["bare_lf"],
+        incomplete: None,
+    }
+}
+
+pub(crate) fn least_http() -> HttpRecord {
+    HttpRecord {
+        client: None,
+        server: None,
+        server_name: None,
+        process: None,
+        request: None,
+        response: None,
+        latency_us: None,
+        anomalies: Vec::new(),
+        incomplete: Some(Incomplete::NoRequest),
+        ..http()
+    }
+}
+
+pub(crate) fn flow() -> FlowRecord {
+    FlowRecord {
+        start: START,
+        flow: FLOW,
+        event: FlowEvent::Close,
+        direction: Some(FlowDirection::Outbound),
+        transport: Transport::Tcp,
+        app: Some(App::Tls),
+        tuple: Some(FiveTuple {
+            transport: Transport::Tcp,
+            local: "192.0.2.10:43210".parse().unwrap(),
+            remote: "203.0.113.5:443".parse().unwrap(),
+        }),
+        remote_name: Some((Arc::from("pay.example.net"), NameSource::Dns)),
+        process: Some(process()),
+        peer_process: Some(process()),
+        counters: Counters {
+            sent: 1_000,
+            received: 2_000,
+            acked: 900,
+            unread: 10,
+            packets_sent: 4,
+            packets_received: 5,
+            retransmits: 1,
+            rtt_us: 350,
+            sent_end: None,
+            received_end: None,
+        },
+        duration: Duration::from_millis(1_234),
+        end_reason: Some(EndReason::FinRemote),
+        tcp_state: 7,
+        joined_late: true,
+        parent: Some(ParentRef {
+            flow: FLOW,
+            turn: 3,
+            request: Some(Arc::from("POST /orders")),
+            in_flight: 4,
+            confidence: 0.25,
+        }),
+        coverage: Coverage {
+            understood_bytes: 517,
+            reason: Some(CoverageReason::Encrypted),
+        },
+    }
+}
+
+pub(crate) fn least_flow() -> FlowRecord {
+    FlowRecord {
+        event: FlowEvent::Open,
+        direction: None,
+        transport: Transport::Udp,
+        app: None,
+        tuple: None,
+        remote_name: None,
+        process: None,
+        peer_process: None,
+        counters: Counters::default(),
+        duration: Duration::ZERO,
+        end_reason: None,
+        tcp_state: 0,
+        joined_late: false,
+        parent: None,
+        coverage: Coverage::default(),
+        ..flow()
+    }
+}
+
+pub(crate) fn alert() -> Alert {
+    Alert {
+        id: Arc::from("unknown_destination-1f2e3d4c"),
+        state: AlertState::New,
+        detector: "unknown_destination",
+        ioc: Some(8),
+        pillar: Pillar::Infrastructure,
+        severity: Severity::High,
+        confidence: 0.9,
+        title: "New destination".to_owned(),
+        summary: "python3.11 sent 1.0 kB to pay.example.net, where it never went before.".to_owned(),
+        actor: Some(Actor {
+            kind: ActorKind::Process,
+            id: Arc::from("/usr/bin/python3.11"),
+        }),
+        target: Target {
+            endpoint: None,
+            destination: Some(Arc::from("pay.example.net")),
+            process: Some(Arc::from("/usr/bin/python3.11")),
+            file: None,
+        },
+        evidence: Evidence {
+            observed: Quantity::Text("pay.example.net".to_owned()),
+            expected: Quantity::List(vec!["db.internal".to_owned()]),
+            threshold: Quantity::Number(0.0),
+            unit: None,
+            window_s: 0,
+            method: "not among the destinations learned for this executable",
+            would_not_alert: "A destination that was seen while learning.".to_owned(),
+            samples: vec![Sample::Flow(Arc::new(flow())), Sample::Http(Arc::new(http()))],
+        },
+        count: 3,
+        first_seen: START,
+        last_seen: START + Duration::from_secs(5),
+        coverage: Some(0.5),
+        owasp_api: &["API10"],
+        attack: &["T1071"],
+        resolved_by: None,
+    }
+}
+
+pub(crate) fn least_alert() -> Alert {
+    let mut alert = alert();
+    alert.actor = None;
+    alert.ioc = None;
+    alert.coverage = None;
+    alert.target = Target::default();
+    alert.evidence.samples.clear();
+    alert.evidence.observed = Quantity::Number(1.5);
+    alert.evidence.expected = Quantity::Number(f64::INFINITY);
+    alert
+}
+
+pub(crate) fn stats() -> StatsRecord {
+    StatsRecord {
+        events_received: 12,
+        lost: vec![("payload_ring_full", 2), ("close_lost", 0)],
+        left_out: vec![("truncated_turn", 7)],
+        flows_active: 3,
+        flows_total: 9,
+        flows_evicted: 1,
+        transactions: 100,
+        incomplete: 2,
+        bytes_counted: 5_000,
+        bytes_understood: 4_000,
+        alerts: 1,
+        learning: 2,
+        cpu_ms: Some(250),
+        rss_bytes: Some(30_000_000),
+    }
+}
+
+/// Every type, whole and least.
+pub(crate) fn every() -> Vec<Record> {
+    let dns = DnsRecord {
+        flow: FLOW,
+        process: Some(process()),
+        name: Arc::from("pay.example.net"),
+        qtype: "A".to_owned(),
+        rcode: Some("NOERROR".to_owned()),
+        answers: vec!["203.0.113.5".to_owned()],
+        latency_us: Some(900),
+    };
+    let least_dns = DnsRecord {
+        process: None,
+        rcode: None,
+        answers: Vec::new(),
+        latency_us: None,
+        ..dns.clone()
+    };
+    let tls = TlsRecord {
+        flow: FLOW,
+        direction: Some(FlowDirection::Outbound),
+        server_name: Some(Arc::from("pay.example.net")),
+        alpn: vec!["h2".to_owned()],
+        version: "1.3",
+    };
+    let least_tls = TlsRecord {
+        direction: None,
+        server_name: None,
+        alpn: Vec::new(),
+        ..tls.clone()
+    };
+    [
+        Body::Http(Arc::new(http())),
+        Body::Http(Arc::new(least_http())),
+        Body::Flow(Arc::new(flow())),
+        Body::Flow(Arc::new(least_flow())),
+        Body::Dns(Arc::new(dns)),
+        Body::Dns(Arc::new(least_dns)),
+        Body::Tls(Arc::new(tls)),
+        Body::Tls(Arc::new(least_tls)),
+        Body::Alert(Arc::new(alert())),
+        Body::Alert(Arc::new(least_alert())),
+        Body::Stats(Arc::new(stats())),
+        Body::Stats(Arc::new(StatsRecord::default())),
+    ]
+    .into_iter()
+    .map(|body| Record { time: START, body })
+    .collect()
+}

@@ -1,0 +1,196 @@
+//! `http`: a transaction.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::value::{End, FlowName, Process, Text, Time};
+use crate::record::{self, HttpRecord, HttpRole, HttpVersion};
+
+/// A transaction ended, or was cut off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Http")]
+pub struct Http<'a> {
+    /// First byte of the request (of the response, where the request was not seen).
+    pub start: Time,
+    /// Flow it was on.
+    pub flow: FlowName,
+    /// Number of the request's turn on that flow, as `parent` of a flow names it.
+    pub turn: u32,
+    /// Whether this host answered (`server`) or asked (`client`).
+    pub role: Role,
+    /// HTTP version of the request.
+    pub version: Version,
+    /// Who asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<End>,
+    /// Who answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Server<'a>>,
+    /// Process of this host that answered or asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process<'a>>,
+    /// The request; absent where only the response was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request<'a>>,
+    /// The response; absent where none came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response<'a>>,
+    /// Last request byte seen to first response byte, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_us: Option<u64>,
+    /// First byte of the request to the last of the transaction, microseconds.
+    pub duration_us: u64,
+    /// Names of what was odd on the wire.
+    pub anomalies: Vec<Text<'a>>,
+    /// Whether it came out of an encrypted connection.
+    pub encrypted: bool,
+    /// Whether all of it was seen; if not, `incomplete` says why.
+    pub complete: bool,
+    /// Why it is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<Text<'a>>,
+}
+
+/// Role of this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It answered.
+    Server,
+    /// It asked.
+    Client,
+}
+
+/// HTTP version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Version {
+    /// HTTP/1.0.
+    #[serde(rename = "1.0")]
+    Http10,
+    /// HTTP/1.1.
+    #[serde(rename = "1.1")]
+    Http11,
+    /// HTTP/2.
+    #[serde(rename = "2")]
+    Http2,
+}
+
+/// Who answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Server<'a> {
+    /// Address and port.
+    #[serde(flatten)]
+    pub end: End,
+    /// Name, where an outbound destination has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<'a>>,
+}
+
+/// The request half.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Request<'a> {
+    /// Method as on the wire.
+    pub method: Text<'a>,
+    /// Target as on the wire, secret parameters replaced by fingerprints.
+    pub target: Text<'a>,
+    /// Path of the target, without query.
+    pub path: Text<'a>,
+    /// `Host`, or the authority of an absolute target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<Text<'a>>,
+    /// `User-Agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<Text<'a>>,
+    /// `Content-Type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<Text<'a>>,
+    /// Bytes from the first of the request line to the last of the empty line.
+    pub header_bytes: u64,
+    /// Bytes on the wire after the header, chunk framing included.
+    pub body_bytes: u64,
+    /// Bytes of the body without chunk framing, where every byte of framing was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoded_bytes: Option<u64>,
+}
+
+/// The response half.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Response<'a> {
+    /// Status code.
+    pub status: u16,
+    /// `Content-Type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<Text<'a>>,
+    /// Bytes of status line and header.
+    pub header_bytes: u64,
+    /// Bytes on the wire after the header, chunk framing included.
+    pub body_bytes: u64,
+    /// Bytes of the body without chunk framing, where every byte of framing was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoded_bytes: Option<u64>,
+    /// `Content-Length` as announced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced_bytes: Option<u64>,
+}
+
+impl<'a> From<&'a HttpRecord> for Http<'a> {
+    fn from(record: &'a HttpRecord) -> Self {
+        Self {
+            start: Time(record.start),
+            flow: FlowName(record.flow),
+            turn: record.turn,
+            role: match record.role {
+                HttpRole::Server => Role::Server,
+                HttpRole::Client => Role::Client,
+            },
+            version: match record.version {
+                HttpVersion::Http10 => Version::Http10,
+                HttpVersion::Http11 => Version::Http11,
+                HttpVersion::Http2 => Version::Http2,
+            },
+            client: record.client.map(End::from),
+            server: record.server.map(|server| Server {
+                end: server.into(),
+                name: record.server_name.as_deref().map(Text::Borrowed),
+            }),
+            process: record.process.as_ref().map(Process::from),
+            request: record.request.as_ref().map(Request::from),
+            response: record.response.as_ref().map(Response::from),
+            latency_us: record.latency_us,
+            duration_us: record.duration_us,
+            anomalies: record.anomalies.iter().copied().map(Text::Borrowed).collect(),
+            encrypted: false,
+            complete: record.incomplete.is_none(),
+            incomplete: record.incomplete.map(|why| Text::Borrowed(why.name())),
+        }
+    }
+}
+
+impl<'a> From<&'a record::Request> for Request<'a> {
+    fn from(request: &'a record::Request) -> Self {
+        Self {
+            method: Text::Borrowed(&request.method),
+            target: Text::Borrowed(&request.target),
+            path: Text::Borrowed(&request.path),
+            host: request.host.as_deref().map(Text::Borrowed),
+            user_agent: request.user_agent.as_deref().map(Text::Borrowed),
+            content_type: request.content_type.as_deref().map(Text::Borrowed),
+            header_bytes: request.header_bytes,
+            body_bytes: request.body_bytes,
+            decoded_bytes: request.decoded_bytes,
+        }
+    }
+}
+
+impl<'a> From<&'a record::Response> for Response<'a> {
+    fn from(response: &'a record::Response) -> Self {
+        Self {
+            status: response.status,
+            content_type: response.content_type.as_deref().map(Text::Borrowed),
+            header_bytes: response.header_bytes,
+            body_bytes: response.body_bytes,
+            decoded_bytes: response.decoded_bytes,
+            announced_bytes: response.announced_bytes,
+        }
+    }
+}
