@@ -19,7 +19,7 @@ pub const CLASS_IGNORED: u8 = 5;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Half {
-    /// Payload bytes seen, duplicates not counted (UDP: payload bytes of datagrams).
+    /// Payload bytes seen, duplicates not counted.
     pub bytes: u64,
     /// When payload last moved, `CLOCK_MONOTONIC` nanoseconds.
     pub last_ns: u64,
@@ -43,8 +43,6 @@ pub struct Half {
     pub hole_start: u32,
     /// End of that range; equal to `hole_start` when there is none.
     pub hole_end: u32,
-    /// Datagrams (UDP).
-    pub packets: u64,
     /// 1 once `max_end_seq` is known.
     pub started: u8,
     /// 1 while the turn's end is kept in `TAILS`.
@@ -52,7 +50,7 @@ pub struct Half {
     /// Always 0.
     pub reserved: [u8; 6],
 }
-const _: () = assert!(size_of::<Half>() == 80);
+const _: () = assert!(size_of::<Half>() == 72);
 
 /// TCP counters as the kernel keeps them, at one moment.
 #[repr(C)]
@@ -130,7 +128,7 @@ pub struct SocketState {
     /// Always 0.
     pub reserved: [u8; 3],
 }
-const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 160 + 32);
+const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 144 + 32);
 
 /// Key of `CLOSED`.
 #[repr(C)]
@@ -145,10 +143,10 @@ pub struct FlowKey {
 }
 const _: () = assert!(size_of::<FlowKey>() == 16);
 
-/// Key of `UDP_PEERS`: a peer of an unconnected socket beyond its first.
+/// Key of `UDP_FLOWS`: one peer of a UDP socket.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct UdpPeerKey {
+pub struct UdpKey {
     /// Socket cookie.
     pub cookie: u64,
     /// Peer address, as [`Tuple::remote`].
@@ -158,7 +156,45 @@ pub struct UdpPeerKey {
     /// Always 0.
     pub reserved: [u16; 3],
 }
-const _: () = assert!(size_of::<UdpPeerKey>() == 32);
+const _: () = assert!(size_of::<UdpKey>() == 32);
+
+/// Datagrams of one direction of a UDP flow.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UdpHalf {
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Datagrams.
+    pub packets: u64,
+    /// When the last one passed, `CLOCK_MONOTONIC` nanoseconds.
+    pub last_ns: u64,
+}
+const _: () = assert!(size_of::<UdpHalf>() == 24);
+
+/// Value of `UDP_FLOWS`; taken out by the daemon when idle, by the kernel when the socket is released.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UdpFlow {
+    /// The ends.
+    pub tuple: Tuple,
+    /// The socket's latest owner.
+    pub owner: Owner,
+    /// The request behind it.
+    pub parent: Parent,
+    /// [`crate::RECEIVED`] and [`crate::SENT`].
+    pub half: [UdpHalf; 2],
+    /// When it began.
+    pub opened_ns: u64,
+    /// When a progress record was last written.
+    pub reported_ns: u64,
+    /// Bytes both ways at that time.
+    pub reported_bytes: u64,
+    /// Number of the peer on its socket, from 1.
+    pub generation: u32,
+    /// `FLOW_` bits.
+    pub flags: u32,
+}
+const _: () = assert!(size_of::<UdpFlow>() == 48 + 32 + 24 + 48 + 32);
 
 /// Value of `TAILS` (key [`FlowKey`]): how far a truncated turn has come.
 #[repr(C)]

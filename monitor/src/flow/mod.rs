@@ -2,4 +2,5 @@
 
 mod tuple;
 
+pub(crate) use tuple::ip_from_kernel;
 pub use tuple::{FiveTuple, Transport};

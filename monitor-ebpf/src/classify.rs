@@ -1,0 +1,41 @@
+//! "Could be HTTP, TLS or DNS?" from the first bytes of a connection. Parsing is the daemon's work.
+
+use monitor_common::{CLASS_DNS, CLASS_HTTP, CLASS_OPAQUE, CLASS_TLS, Tuple};
+
+/// Port of DNS (RFC 1035 section 4.2).
+pub(crate) const DNS_PORT: u16 = 53;
+
+/// Class of a connection by the first four bytes that its opener sent (or that were seen first, where it is older than
+/// the monitor).
+#[inline(always)]
+pub(crate) fn first_bytes(first: [u8; 4], tuple: &Tuple) -> u8 {
+    if tuple.remote_port == DNS_PORT || tuple.local_port == DNS_PORT {
+        return CLASS_DNS;
+    }
+    // TLS record: handshake (22), version 3.x (RFC 8446 section 5.1).
+    if first[0] == 22 && first[1] == 3 {
+        return CLASS_TLS;
+    }
+    let letters = letter(first[0]) && letter(first[1]) && letter(first[2]) && (letter(first[3]) || first[3] == b' ');
+    if letters || first[0] == b'\r' || first[0] == b'\n' {
+        return CLASS_HTTP;
+    }
+    CLASS_OPAQUE
+}
+
+/// Whether a message starts so in all likelihood: four bytes of a method in capitals (the shortest in the IANA registry is
+/// `ACL`), or `HTTP`. A stream of other bytes gets no budget for looking like this by chance.
+#[inline(always)]
+pub(crate) fn message_start(first: [u8; 4]) -> bool {
+    capital(first[0]) && capital(first[1]) && capital(first[2]) && (capital(first[3]) || first[3] == b' ')
+}
+
+#[inline(always)]
+fn letter(byte: u8) -> bool {
+    capital(byte & !0x20)
+}
+
+#[inline(always)]
+fn capital(byte: u8) -> bool {
+    byte.wrapping_sub(b'A') < 26
+}

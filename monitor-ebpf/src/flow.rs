@@ -1,0 +1,240 @@
+//! Life-cycle records of flows: the whole state of one at a moment, so that a lost record costs nothing.
+
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit};
+use monitor_common::{
+    CAUSE_CLOSE, CAUSE_OPEN, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FlowKey,
+    FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters, Total, TotalKey, UdpFlow, loss,
+};
+
+use crate::kernel::{fin_received, tcp_counters, tcp_state};
+use crate::maps::{BLANK_RECORD, CLOSED, LIFECYCLE, LOCAL_DESTINATIONS, TOTALS, count};
+use crate::owner::NO_WAKEUP;
+
+/// Writes a record of a TCP flow. `sk` is the kernel's socket.
+#[inline(never)]
+pub(crate) fn write_tcp(state: &mut SocketState, sk: usize, cause: u8) {
+    // SAFETY: takes nothing.
+    state.reported_ns = unsafe { bpf_ktime_get_ns() };
+    state.half[0].reported_bytes = state.half[0].bytes;
+    state.half[1].reported_bytes = state.half[1].bytes;
+    if let Some(record) = reserve() {
+        fill_tcp(record, state, sk, cause);
+        submit(record);
+    } else if let Some(record) = keep(state.cookie, state.generation, cause) {
+        fill_tcp(record, state, sk, cause);
+        record.flags |= FLOW_FROM_CLOSED_MAP;
+    } else if cause == CAUSE_CLOSE {
+        total_tcp(state, sk);
+    }
+}
+
+#[inline(never)]
+fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) {
+    let mut flags = state.flags;
+    if fin_received(sk) {
+        flags |= FLOW_FIN_RECEIVED;
+    }
+    fill_header(&mut record.header, cause, state.cookie, state.generation);
+    record.tuple = state.tuple;
+    record.owner = state.owner;
+    record.parent = state.parent;
+    record.opened_ns = state.opened_ns;
+    record.flags = flags;
+    record.error = state.error;
+    record.state = state.state;
+    record.reserved = 0;
+    fill_counters(&mut record.counters, state, &latest(state, sk), flags);
+}
+
+/// A disconnect zeroes the socket's counters: then those of the moment before hold.
+#[inline(always)]
+fn latest(state: &SocketState, sk: usize) -> TcpCounters {
+    let now = tcp_counters(sk);
+    let zeroed = now.bytes_received < state.saved.bytes_received || now.bytes_acked < state.saved.bytes_acked;
+    if state.saved_valid != 0 && zeroed { state.saved } else { now }
+}
+
+/// Writes the first record of a TCP flow, once its ends are known.
+#[inline(always)]
+pub(crate) fn open(state: &mut SocketState, sk: usize) {
+    if state.opened != 0 {
+        return;
+    }
+    state.opened = 1;
+    if state.tuple.role == ROLE_ACTIVE && remote_is_here(state) {
+        state.flags |= FLOW_LOCAL_PEER;
+    }
+    write_tcp(state, sk, CAUSE_OPEN);
+}
+
+/// Writes a record of a UDP flow.
+#[inline(never)]
+pub(crate) fn write_udp(flow: &UdpFlow, cookie: u64, cause: u8) {
+    if let Some(record) = reserve() {
+        fill_udp(record, flow, cookie, cause);
+        submit(record);
+    } else if let Some(record) = keep(cookie, flow.generation, cause) {
+        fill_udp(record, flow, cookie, cause);
+        record.flags |= FLOW_FROM_CLOSED_MAP;
+    } else if cause == CAUSE_CLOSE {
+        let (sent, received) = (flow.half[SENT as usize].bytes, flow.half[RECEIVED as usize].bytes);
+        add_to_totals(flow.owner.pid, &flow.tuple.remote, sent, received);
+    }
+}
+
+#[inline(always)]
+fn fill_udp(record: &mut FlowRecord, flow: &UdpFlow, cookie: u64, cause: u8) {
+    fill_header(&mut record.header, cause, cookie, flow.generation);
+    record.tuple = flow.tuple;
+    record.owner = flow.owner;
+    record.parent = flow.parent;
+    let counters = &mut record.counters;
+    *counters = Counters::default();
+    counters.sent = flow.half[SENT as usize].bytes;
+    counters.received = flow.half[RECEIVED as usize].bytes;
+    counters.packets_sent = flow.half[SENT as usize].packets;
+    counters.packets_received = flow.half[RECEIVED as usize].packets;
+    counters.sent_last_ns = flow.half[SENT as usize].last_ns;
+    counters.received_last_ns = flow.half[RECEIVED as usize].last_ns;
+    record.opened_ns = flow.opened_ns;
+    record.flags = flow.flags;
+    record.error = 0;
+    record.state = 0;
+    record.reserved = 0;
+}
+
+#[inline(always)]
+fn fill_header(header: &mut Header, cause: u8, cookie: u64, generation: u32) {
+    header.kind = KIND_FLOW;
+    header.cause = cause;
+    header.cpu = 0;
+    header.length = size_of::<FlowRecord>() as u32;
+    // SAFETY: takes nothing.
+    header.time_ns = unsafe { bpf_ktime_get_ns() };
+    header.cookie = cookie;
+    header.generation = generation;
+    header.reserved = 0;
+}
+
+/// Room for a record in the ring.
+#[inline(always)]
+fn reserve() -> Option<&'static mut FlowRecord> {
+    let ring = core::ptr::from_ref(&LIFECYCLE).cast_mut().cast();
+    // SAFETY: the size is a constant; every field is written before it is submitted.
+    unsafe { bpf_ringbuf_reserve(ring, size_of::<FlowRecord>() as u64, 0).cast::<FlowRecord>().as_mut() }
+}
+
+#[inline(always)]
+fn submit(record: &mut FlowRecord) {
+    // SAFETY: `record` is a reservation.
+    unsafe { bpf_ringbuf_submit(core::ptr::from_mut(record).cast(), NO_WAKEUP) };
+}
+
+/// The ring is full: room for a close record in `CLOSED`. Others are given up; the next one carries their counts.
+#[inline(always)]
+fn keep(cookie: u64, generation: u32, cause: u8) -> Option<&'static mut FlowRecord> {
+    if cause != CAUSE_CLOSE {
+        count(loss::LIFECYCLE_RING_FULL);
+        return None;
+    }
+    let key = FlowKey { cookie, generation, reserved: 0 };
+    let kept = BLANK_RECORD.get(0).is_some_and(|blank| CLOSED.insert(key, blank, 0).is_ok());
+    if !kept {
+        count(loss::CLOSE_LOST);
+        return None;
+    }
+    count(loss::CLOSE_DEFERRED);
+    // SAFETY: the entry's memory stays until this program ends.
+    CLOSED.get_ptr_mut(key).map(|entry| unsafe { &mut *entry })
+}
+
+#[inline(never)]
+fn total_tcp(state: &SocketState, sk: usize) {
+    let mut counters = Counters::default();
+    let flags = if fin_received(sk) { state.flags | FLOW_FIN_RECEIVED } else { state.flags };
+    fill_counters(&mut counters, state, &latest(state, sk), flags);
+    add_to_totals(state.owner.pid, &state.tuple.remote, counters.sent, counters.received);
+}
+
+/// The flow is not told, its bytes are: by process and network of the remote end.
+#[inline(always)]
+fn add_to_totals(pid: u32, remote: &[u8; 16], sent: u64, received: u64) {
+    let mut network = *remote;
+    // /24 of a mapped IPv4 address, /48 of an IPv6 one.
+    if network[0] == 0 && network[10] == 0xff && network[11] == 0xff {
+        network[15] = 0;
+    } else {
+        network[6..16].fill(0);
+    }
+    let key = TotalKey { pid, reserved: 0, remote: network };
+    if let Some(total) = TOTALS.get_ptr_mut(key) {
+        // SAFETY: this CPU's own value.
+        unsafe {
+            (*total).flows += 1;
+            (*total).sent += sent;
+            (*total).received += received;
+        }
+    } else {
+        let _ = TOTALS.insert(key, Total { flows: 1, sent, received }, 0);
+    }
+}
+
+/// Whether the remote end is certainly a socket of this host: loopback, its own address, or learned.
+#[inline(always)]
+fn remote_is_here(state: &SocketState) -> bool {
+    let remote = &state.tuple.remote;
+    let mapped_loopback = remote[10] == 0xff && remote[11] == 0xff && remote[12] == 127;
+    let head = [remote[0], remote[1], remote[2], remote[3], remote[4], remote[5], remote[6], remote[7]];
+    let zero_head = u64::from_ne_bytes(head) == 0;
+    let loopback = zero_head && remote[8] == 0 && remote[9] == 0 && remote[10] == 0 && remote[12] == 0 && remote[13] == 0
+        && remote[14] == 0 && remote[15] == 1;
+    if (zero_head && mapped_loopback) || loopback || state.tuple.local == *remote {
+        return true;
+    }
+    let key = DestinationKey { remote: *remote, remote_port: state.tuple.remote_port, reserved: [0; 3] };
+    // SAFETY: values are plain integers.
+    unsafe { LOCAL_DESTINATIONS.get(key) }.is_some()
+}
+
+/// What the application wrote and read, from the kernel's sequence numbers, since the flow's start or first sight.
+///
+/// written = `bytes_acked` - SYN (active side) + (`write_seq` - `snd_una`) - FIN sent;
+/// read = `bytes_received` - max(`rcv_nxt` - `copied_seq`, FIN received). Differences are modulo 2^32 and small.
+#[inline(always)]
+fn fill_counters(out: &mut Counters, state: &SocketState, now: &TcpCounters, flags: u32) {
+    let syn = u64::from(state.tuple.role == ROLE_ACTIVE && now.bytes_acked > 0);
+    let unacked = u64::from(now.write_seq.wrapping_sub(now.snd_una));
+    // While SYN_SENT the SYN itself is what is not acknowledged.
+    let syn_in_flight = u64::from(state.tuple.role == ROLE_ACTIVE && now.bytes_acked == 0 && unacked > 0);
+    let fin_sent = u64::from(flags & FLOW_FIN_SENT != 0);
+    let fin_received = u64::from(flags & FLOW_FIN_RECEIVED != 0);
+    let pending = u64::from(now.rcv_nxt.wrapping_sub(now.copied_seq));
+    let pending_or_fin = if pending > fin_received { pending } else { fin_received };
+    let written = (now.bytes_acked + unacked).saturating_sub(syn + syn_in_flight + fin_sent);
+    let fin_acked = u64::from(fin_sent == 1 && unacked == 0);
+    let base = &state.base;
+    let base_written = base.bytes_acked + u64::from(base.write_seq.wrapping_sub(base.snd_una));
+    let base_pending = u64::from(base.rcv_nxt.wrapping_sub(base.copied_seq));
+    let joined = base_written > 0 || base.bytes_received > 0;
+    // At first sight `base_written` counts a SYN if there was one, and so does `bytes_acked` now.
+    let base_syn = if joined { syn } else { 0 };
+    out.sent = written.saturating_sub(base_written.saturating_sub(base_syn));
+    out.acked = now.bytes_acked.saturating_sub(syn + fin_acked).saturating_sub(base.bytes_acked.saturating_sub(base_syn));
+    out.received =
+        now.bytes_received.saturating_sub(pending_or_fin).saturating_sub(base.bytes_received.saturating_sub(base_pending));
+    out.unread = pending_or_fin - fin_received;
+    out.packets_sent = u64::from(now.segs_out.wrapping_sub(base.segs_out));
+    out.packets_received = u64::from(now.segs_in.wrapping_sub(base.segs_in));
+    out.sent_last_ns = state.half[SENT as usize].last_ns;
+    out.received_last_ns = state.half[RECEIVED as usize].last_ns;
+    out.sent_end_seq = state.half[SENT as usize].max_end_seq;
+    out.received_end_seq = state.half[RECEIVED as usize].max_end_seq;
+    out.retransmits = now.total_retrans;
+    out.rtt_us = now.srtt_us >> 3;
+}
+
+/// Whether a TCP state is one of a connection (and not of a listener or a socket that is nothing yet).
+#[inline(always)]
+pub(crate) fn is_connection(state: u8) -> bool {
+    state != tcp_state::LISTEN && state != tcp_state::CLOSE && state != tcp_state::NEW_SYN_RECV
+}

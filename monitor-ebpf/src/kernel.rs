@@ -1,0 +1,123 @@
+//! Reading kernel structs at offsets that userspace found in the running kernel's BTF.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_sk_storage_get};
+use monitor_common::{ABSENT, SocketState, TcpCounters, Tuple};
+
+use crate::maps::{SOCKETS, offset};
+
+/// `TCP_ESTABLISHED` and its siblings (`include/net/tcp_states.h`).
+pub(crate) mod tcp_state {
+    pub(crate) const ESTABLISHED: u8 = 1;
+    pub(crate) const SYN_SENT: u8 = 2;
+    pub(crate) const SYN_RECV: u8 = 3;
+    pub(crate) const FIN_WAIT1: u8 = 4;
+    pub(crate) const TIME_WAIT: u8 = 6;
+    pub(crate) const CLOSE: u8 = 7;
+    pub(crate) const CLOSE_WAIT: u8 = 8;
+    pub(crate) const LAST_ACK: u8 = 9;
+    pub(crate) const LISTEN: u8 = 10;
+    pub(crate) const CLOSING: u8 = 11;
+    pub(crate) const NEW_SYN_RECV: u8 = 12;
+}
+
+/// IP protocol numbers.
+pub(crate) const TCP: u8 = 6;
+/// See [`TCP`].
+pub(crate) const UDP: u8 = 17;
+/// `AF_INET`.
+pub(crate) const INET: u16 = 2;
+/// `AF_INET6`.
+pub(crate) const INET6: u16 = 10;
+
+/// The value `offset` bytes into the struct at `base`; zero where this kernel has no such field or the read fails.
+#[inline(always)]
+pub(crate) fn read<T: Copy + Default>(base: usize, offset: u32) -> T {
+    if offset == ABSENT {
+        return T::default();
+    }
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel((base + offset as usize) as *const T) }.unwrap_or_default()
+}
+
+/// State of a socket, if it has any. `sk` is whatever the hook calls a socket.
+#[inline(always)]
+pub(crate) fn socket_state(sk: *mut c_void) -> Option<&'static mut SocketState> {
+    get(sk, 0)
+}
+
+/// State of a socket, made (zeroed) if need be.
+#[inline(always)]
+pub(crate) fn make_socket_state(sk: *mut c_void) -> Option<&'static mut SocketState> {
+    const CREATE: u64 = 1;
+    get(sk, CREATE)
+}
+
+#[inline(always)]
+fn get(sk: *mut c_void, flags: u64) -> Option<&'static mut SocketState> {
+    let map = core::ptr::from_ref(&SOCKETS).cast_mut().cast();
+    // SAFETY: storage lives as long as its socket, which the hook holds; fields are plain integers, and those that two
+    // CPUs may touch at once are each written by one hook alone (see `SocketState`).
+    unsafe { bpf_sk_storage_get(map, sk, core::ptr::null_mut(), flags).cast::<SocketState>().as_mut() }
+}
+
+/// TCP counters of the socket at `sk`.
+#[inline(always)]
+pub(crate) fn tcp_counters(sk: usize) -> TcpCounters {
+    TcpCounters {
+        bytes_acked: read(sk, offset!(tp_bytes_acked)),
+        bytes_received: read(sk, offset!(tp_bytes_received)),
+        write_seq: read(sk, offset!(tp_write_seq)),
+        snd_una: read(sk, offset!(tp_snd_una)),
+        rcv_nxt: read(sk, offset!(tp_rcv_nxt)),
+        copied_seq: read(sk, offset!(tp_copied_seq)),
+        segs_out: read(sk, offset!(tp_segs_out)),
+        segs_in: read(sk, offset!(tp_segs_in)),
+        total_retrans: read(sk, offset!(tp_total_retrans)),
+        srtt_us: read(sk, offset!(tp_srtt_us)),
+    }
+}
+
+/// Cookie of the network namespace of the socket at `sk`.
+#[inline(always)]
+pub(crate) fn netns_cookie(sk: usize) -> u64 {
+    let net: usize = read(sk, offset!(sk_net));
+    read(net, offset!(net_cookie))
+}
+
+/// Whether the other side's FIN was processed: `SOCK_DONE` (bit 1 of `sk_flags`, `include/net/sock.h`), set by
+/// `tcp_fin`.
+#[inline(always)]
+pub(crate) fn fin_received(sk: usize) -> bool {
+    const SOCK_DONE: u64 = 1 << 1;
+    read::<u64>(sk, offset!(sk_flags)) & SOCK_DONE != 0
+}
+
+/// Fills both ends from the socket at `sk`; false while it has no local port.
+#[inline(always)]
+pub(crate) fn fill_tuple(tuple: &mut Tuple, sk: usize, protocol: u8) -> bool {
+    let local_port: u16 = read(sk, offset!(sk_num));
+    if local_port == 0 {
+        return false;
+    }
+    tuple.netns = netns_cookie(sk);
+    tuple.local_port = local_port;
+    tuple.remote_port = u16::from_be(read(sk, offset!(sk_dport)));
+    tuple.protocol = protocol;
+    if read::<u16>(sk, offset!(sk_family)) == INET6 {
+        tuple.local = read(sk, offset!(sk_v6_rcv_saddr));
+        tuple.remote = read(sk, offset!(sk_v6_daddr));
+    } else {
+        tuple.local = mapped(read(sk, offset!(sk_rcv_saddr)));
+        tuple.remote = mapped(read(sk, offset!(sk_daddr)));
+    }
+    tuple.known = 1;
+    true
+}
+
+/// An IPv4 address as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2).
+#[inline(always)]
+pub(crate) fn mapped(v4: [u8; 4]) -> [u8; 16] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
+}

@@ -1,0 +1,222 @@
+//! `tp_btf/inet_sock_set_state` and `tp_btf/tcp_destroy_sock`: life cycle and role of TCP connections.
+//!
+//! - Relies on: `(const struct sock *sk, const int oldstate, const int newstate)` (4.16) and `(struct sock *sk)` (4.16);
+//!   socket storage in tracing programs (5.11).
+//! - CLOSE→SYN_SENT runs in the caller of connect: owner, role and parent request. LISTEN→SYN_RECV marks a passive
+//!   socket, whose ends are filled in only later. Every other transition may run in softirq or in the peer's process: no
+//!   owner is taken there. →CLOSE is too early for the last counts (an application may still read) and too late for some
+//!   (a disconnect zeroes them): they are kept there and read again when the socket is destroyed.
+//! - Costs: a few hundred nanoseconds a connection.
+//! - Writes: open of accepted connections, close of all.
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use aya_log_ebpf::debug;
+use monitor_common::{
+    CAUSE_CLOSE, CLASS_IGNORED, FLOW_ESTABLISHED, FLOW_FIN_LOCAL_FIRST, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, Half,
+    ListenerKey, Parent, ROLE_ACTIVE, ROLE_PASSIVE, SocketState, TcpCounters, Tuple, loss,
+};
+
+use crate::capture::answered;
+use crate::flow;
+use crate::kernel::{
+    TCP, fill_tuple, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state,
+};
+use crate::maps::{CURRENT_REQUESTS, LISTENERS, TAILS, count, knob, offset};
+use crate::owner;
+use crate::scope;
+
+/// A TCP socket changes state.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn monitor_tcp_state(ctx: BtfTracePointContext) {
+    let sk: *mut core::ffi::c_void = ctx.arg::<*mut core::ffi::c_void>(0);
+    let old: i32 = ctx.arg(1);
+    let new: i32 = ctx.arg(2);
+    let (old, new) = (old as u8, new as u8);
+    if read::<u16>(sk as usize, offset!(sk_protocol)) as u8 != TCP {
+        return;
+    }
+    match (old, new) {
+        (_, tcp_state::LISTEN) => listens(sk as usize),
+        (tcp_state::LISTEN, tcp_state::CLOSE) => stops_listening(sk as usize),
+        (_, tcp_state::SYN_SENT) => connects(sk),
+        (tcp_state::LISTEN, tcp_state::SYN_RECV) => accepted(sk),
+        _ => changes(sk, old, new),
+    }
+    if knob!(debug) != 0 {
+        debug!(&ctx, "tcp state {} -> {}", old, new);
+    }
+}
+
+/// A TCP socket is gone.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+fn monitor_tcp_destroy(ctx: BtfTracePointContext) {
+    let sk: *mut core::ffi::c_void = ctx.arg::<*mut core::ffi::c_void>(0);
+    if let Some(state) = socket_state(sk) {
+        close(state, sk as usize);
+        if knob!(debug) != 0 {
+            debug!(&ctx, "tcp destroy {}", state.cookie);
+        }
+    }
+    let _ = ctx.as_ptr();
+}
+
+/// Writes the one close record of the connection on this socket.
+#[inline(always)]
+fn close(state: &mut SocketState, sk: usize) {
+    if state.live == 0 || state.class == CLASS_IGNORED {
+        return;
+    }
+    state.live = 0;
+    if state.tuple.known == 0 {
+        let role = state.tuple.role;
+        fill_tuple(&mut state.tuple, sk, TCP);
+        state.tuple.role = role;
+    }
+    if state.half[0].tail == 1 || state.half[1].tail == 1 {
+        let key = monitor_common::FlowKey { cookie: state.cookie, generation: state.generation, reserved: 0 };
+        let _ = TAILS.remove(key);
+    }
+    if state.reader_tid != 0 {
+        answered(state);
+    }
+    flow::write_tcp(state, sk, CAUSE_CLOSE);
+}
+
+/// CLOSE→SYN_SENT, in the process that connects.
+#[inline(always)]
+fn connects(sk: *mut core::ffi::c_void) {
+    let Some(state) = make_socket_state(sk) else { return count(loss::STATE_FAILED) };
+    // Disconnected and connected again: the old connection ends here.
+    close(state, sk as usize);
+    begin(state, sk, ROLE_ACTIVE);
+    if state.class == CLASS_IGNORED {
+        return;
+    }
+    owner::note(&mut state.owner);
+    let (_, tid) = owner::current();
+    state.parent = Parent::default();
+    if let Some(slot) = CURRENT_REQUESTS.get_ptr_mut(tid & 0xffff) {
+        // SAFETY: a live array element, written by this thread (or by one that shares the slot: then `tid` differs).
+        let slot = unsafe { *slot };
+        // A thread that started after the request was read is another one with the same id.
+        if slot.tid == tid && slot.cookie != 0 && slot.read_ns >= state.owner.start_time_ns && slot.in_flight > 0 {
+            state.parent = Parent {
+                cookie: slot.cookie,
+                generation: slot.generation,
+                turn: slot.turn,
+                in_flight: slot.in_flight as u32,
+                reserved: 0,
+            };
+        }
+    }
+}
+
+/// LISTEN→SYN_RECV: a child of a listener, in softirq; its ends are not filled in yet.
+#[inline(always)]
+fn accepted(sk: *mut core::ffi::c_void) {
+    let Some(state) = make_socket_state(sk) else { return count(loss::STATE_FAILED) };
+    begin(state, sk, ROLE_PASSIVE);
+}
+
+#[inline(always)]
+fn begin(state: &mut SocketState, sk: *mut core::ffi::c_void, role: u8) {
+    // SAFETY: `sk` is the tracepoint's socket; time takes nothing.
+    unsafe {
+        state.cookie = bpf_get_socket_cookie(sk);
+        state.opened_ns = bpf_ktime_get_ns();
+    }
+    state.reported_ns = state.opened_ns;
+    state.generation += 1;
+    state.tuple = Tuple { protocol: TCP, role, netns: netns_cookie(sk as usize), ..Tuple::default() };
+    state.flags = 0;
+    state.opened = 0;
+    state.saved_valid = 0;
+    state.saved = TcpCounters::default();
+    state.base = TcpCounters::default();
+    state.half = [Half::default(); 2];
+    state.class = monitor_common::CLASS_NEW;
+    state.error = 0;
+    state.read_turn = 0;
+    state.reader_tid = 0;
+    state.misses = 0;
+    state.live = 1;
+    state.state = if role == ROLE_ACTIVE { tcp_state::SYN_SENT } else { tcp_state::SYN_RECV };
+    if scope::cgroup_excluded(sk as usize) {
+        state.class = CLASS_IGNORED;
+    }
+}
+
+#[inline(always)]
+fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
+    let Some(state) = socket_state(sk) else { return };
+    if state.class == CLASS_IGNORED {
+        return;
+    }
+    match new {
+        tcp_state::ESTABLISHED => {
+            state.flags |= FLOW_ESTABLISHED;
+            if state.tuple.role == ROLE_PASSIVE && state.opened == 0 {
+                let mut tuple = state.tuple;
+                if fill_tuple(&mut tuple, sk as usize, TCP) {
+                    state.tuple = tuple;
+                }
+                if scope::port_excluded(&state.tuple) {
+                    state.class = CLASS_IGNORED;
+                    return;
+                }
+                state.state = new;
+                flow::open(state, sk as usize);
+            }
+        }
+        tcp_state::FIN_WAIT1 | tcp_state::LAST_ACK => {
+            if state.flags & (FLOW_FIN_SENT | FLOW_FIN_RECEIVED) == 0 {
+                state.flags |= FLOW_FIN_LOCAL_FIRST;
+            }
+            state.flags |= FLOW_FIN_SENT;
+        }
+        tcp_state::CLOSE_WAIT | tcp_state::CLOSING => state.flags |= FLOW_FIN_RECEIVED,
+        tcp_state::CLOSE => {
+            state.saved = tcp_counters(sk as usize);
+            state.saved_valid = 1;
+            state.error = read::<u32>(sk as usize, offset!(sk_err)) as u16;
+            state.state = old;
+            return;
+        }
+        _ => {}
+    }
+    state.state = new;
+}
+
+#[inline(always)]
+fn listens(sk: usize) {
+    let key = listener(sk);
+    if let Some(number) = LISTENERS.get_ptr_mut(key) {
+        // SAFETY: plain integers; listeners come and go under the socket's lock, two of one port seldom at once.
+        unsafe { *number += 1 };
+    } else {
+        let _ = LISTENERS.insert(key, 1, 0);
+    }
+}
+
+#[inline(always)]
+fn stops_listening(sk: usize) {
+    let key = listener(sk);
+    if let Some(number) = LISTENERS.get_ptr_mut(key) {
+        // SAFETY: as above.
+        let left = unsafe {
+            *number = (*number).saturating_sub(1);
+            *number
+        };
+        if left == 0 {
+            let _ = LISTENERS.remove(key);
+        }
+    }
+}
+
+#[inline(always)]
+fn listener(sk: usize) -> ListenerKey {
+    ListenerKey { netns: netns_cookie(sk), port: read(sk, offset!(sk_num)), reserved: [0; 3] }
+}
