@@ -1,0 +1,106 @@
+//! Readable lines for people: one an alert with its evidence below, one each for everything else.
+//!
+//! Captured text is shown with its control characters spelled out, so that nothing on the wire can drive a terminal.
+
+mod alert;
+mod line;
+mod printable;
+mod style;
+pub mod units;
+
+pub use alert::{alert, amount};
+pub use line::{dns, flow, http, process, stats, tls};
+pub use printable::printable;
+pub use style::Style;
+
+use super::json::{Alert, Dns, Flow, Http, Stats, Time, Tls};
+use super::output::Encode;
+use crate::record::{Body, Record};
+use crate::time::Timestamp;
+
+/// Encodes records as readable lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    style: Style,
+}
+
+impl Terminal {
+    /// For standard output: in colour unless the environment says otherwise.
+    pub fn for_stdout() -> Self {
+        Self {
+            style: Style::from_environment(),
+        }
+    }
+
+    /// In this style.
+    pub const fn new(style: Style) -> Self {
+        Self { style }
+    }
+}
+
+impl Encode for Terminal {
+    fn encode(&mut self, out: &mut Vec<u8>, record: &Record, time: Timestamp) -> Result<(), serde_json::Error> {
+        let (time, style) = (Time(time), self.style);
+        let text = match &record.body {
+            Body::Http(body) => http(style, time, &Http::from(&**body)),
+            Body::Flow(body) => flow(style, time, &Flow::from(&**body)),
+            Body::Dns(body) => dns(style, time, &Dns::from(&**body)),
+            Body::Tls(body) => tls(style, time, &Tls::from(&**body)),
+            Body::Alert(body) => alert(style, time, &Alert::from(&**body)),
+            Body::Stats(body) => stats(style, time, &Stats::from(&**body)),
+        };
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\n');
+        Ok(())
+    }
+}
+
+/// Time of day, UTC: enough for someone who watches.
+pub(crate) fn clock(time: Time) -> String {
+    let text = time.0.to_string();
+    match text.get(11..19) {
+        Some(time_of_day) => format!("{time_of_day}Z"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::json::examples::{self, START};
+
+    fn lines(record: &Record) -> String {
+        let mut out = Vec::new();
+        Terminal::new(Style::PLAIN).encode(&mut out, record, START).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_record_has_a_readable_form() {
+        let all: String = examples::every().iter().map(lines).collect();
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn nothing_captured_reaches_the_terminal_as_a_control() {
+        let evil = "a\u{1b}[31m\r\n\u{9b}2J\u{202e}";
+        let mut http = examples::http();
+        let request = http.request.as_mut().unwrap();
+        request.method = evil.to_owned();
+        request.path = evil.to_owned();
+        request.host = Some(evil.to_owned());
+        let mut alert = examples::alert();
+        alert.summary = evil.to_owned();
+        alert.title = evil.to_owned();
+        alert.target.destination = Some(evil.into());
+        alert.evidence.observed = crate::alert::Quantity::List(vec![evil.to_owned()]);
+        for body in [Body::Http(http.into()), Body::Alert(alert.into())] {
+            let text = lines(&Record { time: START, body });
+            assert!(
+                text.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')),
+                "{text:?}"
+            );
+            assert!(text.contains(r"a\u{1b}[31m\r\n\u{9b}2J\u{202e}"), "{text}");
+        }
+    }
+}
