@@ -147,8 +147,14 @@ fn counters(f: Fields<'_>, at: usize, clock: Clock) -> Result<Counters, DecodeEr
         packets_received: u64_at(offset_of!(C, packets_received))?,
         retransmits: u32_at(offset_of!(C, retransmits))?,
         rtt_us: u32_at(offset_of!(C, rtt_us))?,
-        sent_end: end(u32_at(offset_of!(C, sent_end_seq))?, u64_at(offset_of!(C, sent_last_ns))?),
-        received_end: end(u32_at(offset_of!(C, received_end_seq))?, u64_at(offset_of!(C, received_last_ns))?),
+        sent_end: end(
+            u32_at(offset_of!(C, sent_end_seq))?,
+            u64_at(offset_of!(C, sent_last_ns))?,
+        ),
+        received_end: end(
+            u32_at(offset_of!(C, received_end_seq))?,
+            u64_at(offset_of!(C, received_last_ns))?,
+        ),
     })
 }
 
@@ -164,11 +170,21 @@ fn tuple(f: Fields<'_>, at: usize) -> Result<(Option<FiveTuple>, u64), DecodeErr
         other => return Err(DecodeError::Value("transport", other)),
     };
     let end = |address: usize, port: usize| -> Result<SocketAddr, DecodeError> {
-        Ok(SocketAddr::new(ip_from_kernel(f.array(at + address)?), f.u16(at + port)?))
+        Ok(SocketAddr::new(
+            ip_from_kernel(f.array(at + address)?),
+            f.u16(at + port)?,
+        ))
     };
     let local = end(offset_of!(T, local), offset_of!(T, local_port))?;
     let remote = end(offset_of!(T, remote), offset_of!(T, remote_port))?;
-    Ok((Some(FiveTuple { transport, local, remote }), netns))
+    Ok((
+        Some(FiveTuple {
+            transport,
+            local,
+            remote,
+        }),
+        netns,
+    ))
 }
 
 fn owner(f: Fields<'_>, at: usize) -> Result<Option<Owner>, DecodeError> {
@@ -225,15 +241,13 @@ fn path_from_leaf(bytes: &[u8]) -> String {
 
 /// Names of files and processes are chosen by whoever runs them: control characters and what is not UTF-8 become `?`.
 fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() || c == '\u{fffd}' { '?' } else { c }).collect()
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|c| if c.is_control() || c == '\u{fffd}' { '?' } else { c })
+        .collect()
 }
 
-fn chunk(
-    f: Fields<'_>,
-    clock: Clock,
-    head: usize,
-    payload: impl FnOnce(&[u8]) -> Bytes,
-) -> Result<Chunk, DecodeError> {
+fn chunk(f: Fields<'_>, clock: Clock, head: usize, payload: impl FnOnce(&[u8]) -> Bytes) -> Result<Chunk, DecodeError> {
     use abi::ChunkRecord as R;
     let captured = usize::from(f.u16(offset_of!(R, captured))?);
     let data = f.0.get(head..head + captured).ok_or(DecodeError::Short(f.0.len()))?;
@@ -253,7 +267,9 @@ fn chunk(
         segment_len: f.u32(offset_of!(R, segment_len))?,
         turn: f.u32(offset_of!(R, turn))?,
         data: payload(data),
-        peer_end: clock.maybe(f.u64(offset_of!(R, peer_last_ns))?).map(|moved| (peer_end_seq, moved)),
+        peer_end: clock
+            .maybe(f.u64(offset_of!(R, peer_last_ns))?)
+            .map(|moved| (peer_end_seq, moved)),
         flags: ChunkFlags {
             after_skip: flag(abi::CHUNK_AFTER_SKIP),
             after_hole: flag(abi::CHUNK_AFTER_HOLE),
@@ -329,8 +345,16 @@ mod tests {
 
     #[test]
     fn reads_a_chunk() {
-        let Ok(Event::Chunk(chunk)) = decode(&chunk_bytes(b"HTTP/1.1 200 OK\r\n\r\n")) else { panic!("not a chunk") };
-        assert_eq!(chunk.flow, FlowId { cookie: 77, generation: 2 });
+        let Ok(Event::Chunk(chunk)) = decode(&chunk_bytes(b"HTTP/1.1 200 OK\r\n\r\n")) else {
+            panic!("not a chunk")
+        };
+        assert_eq!(
+            chunk.flow,
+            FlowId {
+                cookie: 77,
+                generation: 2
+            }
+        );
         assert_eq!(chunk.time, Timestamp::from_nanos(1_500));
         assert_eq!((chunk.seq, chunk.segment_len, chunk.turn), (0xffff_fff0, 9_000, 3));
         assert_eq!(chunk.direction, Direction::Sent);

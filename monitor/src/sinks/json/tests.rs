@@ -141,21 +141,21 @@ fn numbers_of_evidence_are_numbers_and_words_are_words() {
 #[test]
 fn every_line_reads_back_as_what_was_written() {
     #[track_caller]
-    fn check<T: serde::Serialize + serde::de::DeserializeOwned>(value: Value) {
+    fn check<T: serde::Serialize + serde::de::DeserializeOwned>(value: &Value) {
         let read: Line<'static, T> = serde_json::from_value(value.clone()).unwrap();
         let mut out = Vec::new();
         append_line(&mut out, &read).unwrap();
-        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), value);
+        assert_eq!(&serde_json::from_slice::<Value>(&out).unwrap(), value);
     }
     for record in examples::every() {
         let value = line(&record);
         match record.body {
-            Body::Http(_) => check::<Http<'static>>(value),
-            Body::Flow(_) => check::<Flow<'static>>(value),
-            Body::Dns(_) => check::<Dns<'static>>(value),
-            Body::Tls(_) => check::<Tls<'static>>(value),
-            Body::Alert(_) => check::<Alert<'static>>(value),
-            Body::Stats(_) => check::<Stats<'static>>(value),
+            Body::Http(_) => check::<Http<'static>>(&value),
+            Body::Flow(_) => check::<Flow<'static>>(&value),
+            Body::Dns(_) => check::<Dns<'static>>(&value),
+            Body::Tls(_) => check::<Tls<'static>>(&value),
+            Body::Alert(_) => check::<Alert<'static>>(&value),
+            Body::Stats(_) => check::<Stats<'static>>(&value),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! An alert for people: what, then why.
 
+use std::fmt::Write as _;
+
 use super::units;
 use super::{Style, clock, printable};
 use crate::sinks::json::{Alert, Quantity, Severity, State, Text, Time};
@@ -42,13 +44,15 @@ pub fn alert(style: Style, time: Time, alert: &Alert<'_>) -> String {
             0 => String::new(),
             s => format!(" in {}", units::duration(std::time::Duration::from_secs(s))),
         };
-        text += &format!(
+        let _ = write!(
+            text,
             "\n          observed {}{window}; expected {}; threshold {}",
             amount(&evidence.observed, unit),
             amount(&evidence.expected, unit),
             amount(&evidence.threshold, unit),
         );
-        text += &format!(
+        let _ = write!(
+            text,
             "\n          not an alert: {}",
             printable(&evidence.would_not_alert, SENTENCE)
         );
@@ -59,7 +63,7 @@ pub fn alert(style: Style, time: Time, alert: &Alert<'_>) -> String {
 /// A quantity of evidence with its unit.
 pub fn amount(quantity: &Quantity<'_>, unit: Option<&str>) -> String {
     match (quantity, unit) {
-        (Quantity::Number(n), Some("bytes")) if *n >= 0.0 => units::bytes(*n as u64),
+        (Quantity::Number(n), Some("bytes")) if *n >= 0.0 => units::bytes(whole(*n)),
         (Quantity::Number(n), Some(unit)) => format!("{} {unit}", plain(*n)),
         (Quantity::Number(n), None) => plain(*n),
         (Quantity::Text(text), _) => name(text),
@@ -106,4 +110,9 @@ fn plain(n: f64) -> String {
     } else {
         format!("{n:.2}")
     }
+}
+
+#[expect(clippy::cast_sign_loss, reason = "the caller has asked")]
+const fn whole(n: f64) -> u64 {
+    n as u64
 }

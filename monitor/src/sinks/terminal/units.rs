@@ -78,8 +78,8 @@ mod tests {
         assert_eq!(micros(1_500), "1.5 ms");
         assert_eq!(micros(2_000_000), "2.0 s");
         assert_eq!(micros(200_000_000), "3m20s");
-        assert_eq!(duration(Duration::from_secs(7_500)), "2h05m");
-        assert_eq!(duration(Duration::from_secs(86_400 * 3 + 4 * 3_600)), "3d04h");
+        assert_eq!(duration(Duration::from_mins(125)), "2h05m");
+        assert_eq!(duration(Duration::from_hours(76)), "3d04h");
         assert_eq!(count(1, "alert"), "1 alert");
         assert_eq!(count(0, "alert"), "0 alerts");
     }
