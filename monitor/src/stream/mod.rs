@@ -1,0 +1,393 @@
+//! One direction of a TCP connection, put back in order: bytes, and runs of bytes that were not copied.
+//!
+//! The capture copies the start of each turn, so a stream has holes on purpose. Three kinds are told apart:
+//! *left out* (the capture says so: they never come, and are passed over at once), *missing* (segments out of order:
+//! they may come, and are waited for), and *lost* (they were waited for in vain). Who reads the stream says with
+//! [`Interest`] which bytes it needs and which it only counts, so that nothing is waited for without need.
+//!
+//! Overlaps: the first copy of a byte wins, as in Linux, whose receive queue drops what it already has
+//! (`tcp_data_queue` and `tcp_data_queue_ofo`, `net/ipv4/tcp_input.c`).
+
+mod held;
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+use self::held::Held;
+use crate::event::Chunk;
+use crate::time::Timestamp;
+
+/// How long a hole is waited for, before what is in it counts as lost. Segments overtake each other by less than a
+/// round trip; retransmissions by more (RFC 6298 section 2.4 has 1 s as the least timeout, Linux 200 ms), but those
+/// arrive before the peer answers, so a longer wait would only keep memory.
+pub const REORDER_WAIT: Duration = Duration::from_millis(100);
+
+/// Offset of the first byte that a stream delivers. Not 0, so that bytes which turn out to lie before it have an
+/// offset too.
+pub const START: u64 = 1 << 40;
+
+/// What comes next in a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// Bytes.
+    Data(Data),
+    /// Bytes that exist and will not be seen.
+    Skip(Skip),
+}
+
+/// Bytes in order, from one segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// Offset of the first byte in its stream.
+    pub offset: u64,
+    /// The bytes; never empty.
+    pub bytes: Bytes,
+    /// When the segment passed.
+    pub time: Timestamp,
+    /// Turn that the segment belongs to.
+    pub turn: u32,
+    /// The first byte is the first of its turn.
+    pub turn_start: bool,
+    /// Offset in the *other* direction that had been reached when this segment passed.
+    pub peer: Option<u64>,
+}
+
+/// A run of bytes that will not be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// Offset of the first.
+    pub offset: u64,
+    /// How many; never 0.
+    pub len: u64,
+    /// When the last of them moved, as far as is known.
+    pub time: Timestamp,
+    /// Why they are not seen.
+    pub why: Absence,
+}
+
+/// Why bytes are not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The capture left them out, or the reader only counts them.
+    LeftOut,
+    /// They were waited for in vain.
+    Lost,
+}
+
+/// Which of the next bytes the reader needs to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Bytes before this offset are only counted: neither a hole nor an end reported from elsewhere holds them up.
+    pub count_to: u64,
+    /// Bytes that the other direction's chunk showed to exist, and that did not come before it, are not waited for.
+    pub peer_settles: bool,
+    /// Bytes before a segment that has come are not waited for.
+    pub segment_settles: bool,
+}
+
+impl Interest {
+    /// Every byte.
+    pub const EVERYTHING: Self = Self {
+        count_to: 0,
+        peer_settles: false,
+        segment_settles: false,
+    };
+    /// None: where the next turn begins is enough.
+    pub const NEXT_TURN: Self = Self {
+        count_to: 0,
+        peer_settles: true,
+        segment_settles: true,
+    };
+}
+
+/// A moment and how far the direction had come then.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    offset: u64,
+    time: Timestamp,
+}
+
+impl Reached {
+    fn raise(&mut self, offset: u64, time: Timestamp) {
+        if offset > self.offset {
+            *self = Self { offset, time };
+        }
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Next offset to deliver.
+    next: u64,
+    /// Sequence number at [`START`].
+    base_seq: u32,
+    /// Sequence numbers have been given offsets.
+    based: bool,
+    /// It is known where the stream starts.
+    started: bool,
+    /// Up to here the capture says that it left the bytes out.
+    left_until: u64,
+    /// Highest end told by chunks of either direction: they come in order.
+    seen: Reached,
+    /// Highest end told by anyone; counters may run ahead of chunks.
+    told: Reached,
+    /// When the hole was met that is waited for.
+    hole_since: Option<Timestamp>,
+    /// Segments after a hole.
+    held: Held,
+}
+
+impl Stream {
+    /// Says where the stream starts: the sequence number after the SYN. Only before the first chunk.
+    pub fn anchor(&mut self, seq: u32) {
+        if !self.based {
+            self.base(seq);
+            self.started = true;
+        }
+    }
+
+    /// Next offset to deliver.
+    pub const fn next_offset(&self) -> u64 {
+        self.next
+    }
+
+    /// Segments given up to stay within bounds.
+    pub const fn evicted(&self) -> u32 {
+        self.held.evicted
+    }
+
+    /// Takes a chunk. Gives it back as the next piece where it is; holds it where something before it is missing.
+    /// Then [`Self::next`] has the rest.
+    pub fn offer(&mut self, chunk: Chunk, peer: Option<u64>) -> Option<Data> {
+        let expected_hole = chunk.flags.after_hole || chunk.flags.late;
+        if !self.based {
+            self.base(chunk.seq);
+        }
+        if !self.started {
+            if expected_hole {
+                self.hole_since.get_or_insert(chunk.time);
+            } else if self.held.is_empty() {
+                self.started = true;
+                self.next = self.offset(chunk.seq);
+            }
+        }
+        let start = self.offset(chunk.seq);
+        let end = start + u64::from(chunk.segment_len).max(chunk.data.len() as u64);
+        let skipped_to_here = chunk.flags.after_skip && !chunk.flags.after_hole;
+        if skipped_to_here && self.held.is_empty() && start > self.next {
+            self.left_until = self.left_until.max(start);
+        }
+        let turn_start = chunk.flags.turn_start;
+        let mut data = Data {
+            offset: start,
+            bytes: chunk.data,
+            time: chunk.time,
+            turn: chunk.turn,
+            turn_start,
+            peer,
+        };
+        if self.started && start <= self.next {
+            let fresh = trim(&mut data, self.next);
+            self.reached(end, data.time);
+            if end > self.next {
+                self.left_until = self.left_until.max(end);
+            }
+            if fresh {
+                self.advance_to(data.offset + data.bytes.len() as u64);
+                return Some(data);
+            }
+            return None;
+        }
+        self.reached(end, data.time);
+        self.held.insert(data, end, skipped_to_here);
+        None
+    }
+
+    /// The other direction's chunk, at `now`, showed that this one had reached `seq` at `time`. Gives the offset.
+    pub fn note_peer(&mut self, seq: u32, time: Timestamp, now: Timestamp) -> u64 {
+        if !self.based {
+            self.base(seq);
+            self.started = true;
+        } else if !self.started {
+            // It was answered, so all that was in flight before has come.
+            self.start_at_first_held();
+        }
+        let offset = self.offset(seq);
+        self.reached(offset, time);
+        if self.next < self.seen.offset {
+            self.hole_since.get_or_insert(now);
+        }
+        offset
+    }
+
+    /// Counters say that this direction had reached `seq` at `time`. They may run ahead of chunks.
+    pub fn note_end(&mut self, seq: u32, time: Timestamp) {
+        if self.started {
+            let offset = self.ahead(seq);
+            self.told.raise(offset, time);
+        }
+    }
+
+    /// The next piece that needs no waiting.
+    pub fn next(&mut self, interest: Interest) -> Option<Piece> {
+        if !self.started {
+            return None;
+        }
+        let first = loop {
+            self.held.drop_before(self.next);
+            match self.held.first_start() {
+                Some(start) if start <= self.next => {
+                    if let Some(data) = self.take_held() {
+                        return Some(Piece::Data(data));
+                    }
+                }
+                first => break first,
+            }
+        };
+        let bound = first.unwrap_or(u64::MAX);
+        if first.is_some() && self.held.first_after_skip() {
+            self.left_until = self.left_until.max(bound);
+        }
+        let mut until = self.left_until.min(bound);
+        if interest.segment_settles && first.is_some() {
+            until = bound;
+        }
+        if interest.peer_settles {
+            until = until.max(self.seen.offset.min(bound));
+        }
+        until = until.max(interest.count_to.min(bound).min(self.told.offset));
+        if until > self.next {
+            return Some(Piece::Skip(self.skip_to(until, Absence::LeftOut)));
+        }
+        if first.is_none() && self.seen.offset <= self.next {
+            self.hole_since = None;
+        }
+        None
+    }
+
+    /// When [`Self::give_up`] is due.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.hole_since.map(|since| since + REORDER_WAIT)
+    }
+
+    /// Whether more is held than a stream may hold.
+    pub fn is_over_bound(&self) -> bool {
+        self.held.is_over_bound()
+    }
+
+    /// Waits no longer: passes over the hole, where there is one.
+    pub fn give_up(&mut self) -> Option<Skip> {
+        self.hole_since = None;
+        if !self.started {
+            self.start_at_first_held();
+            return None;
+        }
+        let until = self.held.first_start().unwrap_or(self.seen.offset);
+        (until > self.next).then(|| self.skip_to(until, Absence::Lost))
+    }
+
+    /// At the end: what counters told of and no chunk brought.
+    pub fn give_up_rest(&mut self) -> Option<Skip> {
+        let until = self.told.offset;
+        (self.started && self.held.is_empty() && until > self.next).then(|| self.skip_to(until, Absence::LeftOut))
+    }
+
+    fn base(&mut self, seq: u32) {
+        self.base_seq = seq;
+        self.based = true;
+        self.next = START;
+        self.left_until = START;
+        self.seen.offset = START;
+        self.told.offset = START;
+    }
+
+    fn start_at_first_held(&mut self) {
+        if let Some(start) = self.held.first_start() {
+            self.started = true;
+            self.next = start;
+            self.left_until = start;
+        }
+    }
+
+    /// Offset of `seq`: the one nearest to the highest end known (RFC 9293 section 3.4: arithmetic modulo 2^32).
+    fn offset(&self, seq: u32) -> u64 {
+        let near = self.told.offset;
+        let distance = seq.wrapping_sub(self.seq_at(near)).cast_signed();
+        near.saturating_add_signed(i64::from(distance))
+    }
+
+    /// Offset of `seq`, which is an end told by a counter: those go forward, and by more than half the circle where a
+    /// fast flow reports once a second; only a little behind is taken as behind.
+    fn ahead(&self, seq: u32) -> u64 {
+        const BEHIND: u32 = 1 << 28;
+        let near = self.told.offset;
+        let forward = seq.wrapping_sub(self.seq_at(near));
+        if forward > u32::MAX - BEHIND {
+            near
+        } else {
+            near + u64::from(forward)
+        }
+    }
+
+    fn seq_at(&self, offset: u64) -> u32 {
+        self.base_seq.wrapping_add(offset.wrapping_sub(START) as u32)
+    }
+
+    fn reached(&mut self, offset: u64, time: Timestamp) {
+        self.seen.raise(offset, time);
+        self.told.raise(offset, time);
+    }
+
+    fn take_held(&mut self) -> Option<Data> {
+        let (mut data, end) = self.held.take_first()?;
+        self.hole_since = self.held.first_time();
+        let fresh = trim(&mut data, self.next);
+        self.left_until = self.left_until.max(end);
+        if fresh {
+            self.advance_to(data.offset + data.bytes.len() as u64);
+            return Some(data);
+        }
+        None
+    }
+
+    fn skip_to(&mut self, until: u64, why: Absence) -> Skip {
+        let offset = self.next;
+        let time = if let Some(first) = self.held.first_time() {
+            first
+        } else if until <= self.seen.offset {
+            self.seen.time
+        } else {
+            self.told.time
+        };
+        self.advance_to(until);
+        Skip {
+            offset,
+            len: until - offset,
+            time,
+            why,
+        }
+    }
+
+    fn advance_to(&mut self, offset: u64) {
+        self.next = offset;
+        if self.hole_since.is_some() && self.held.is_empty() && self.seen.offset <= offset {
+            self.hole_since = None;
+        }
+    }
+}
+
+/// Drops what lies before `next`; false when nothing is left.
+fn trim(data: &mut Data, next: u64) -> bool {
+    let behind = next.saturating_sub(data.offset);
+    if behind > 0 {
+        if behind >= data.bytes.len() as u64 {
+            return false;
+        }
+        data.bytes.advance(behind as usize);
+        data.offset = next;
+        data.turn_start = false;
+    }
+    !data.bytes.is_empty()
+}
