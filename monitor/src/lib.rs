@@ -8,6 +8,8 @@ pub mod event;
 pub mod flow;
 pub mod observation;
 pub mod pipeline;
+pub mod protocol;
 pub mod record;
 pub mod sinks;
+pub mod stream;
 pub mod time;

@@ -1,0 +1,504 @@
+//! One TCP connection: put in order, identified, read. Synchronous and pure; time comes with the bytes.
+//!
+//! Small while nothing is on its way, since a host has many idle connections: what a message needs is allocated when it
+//! begins and freed when it ends.
+
+use super::dns::DnsMessage;
+use super::http1::{Http1, Side, Transaction};
+use super::identify::{self, Guess};
+use super::tls::{ClientHello, Hello, HelloReader};
+use crate::event::{Chunk, Direction};
+use crate::record::{App, Coverage, CoverageReason};
+use crate::stream::{Absence, Data, Interest, Piece, Skip, Stream};
+use crate::time::Timestamp;
+
+/// Bytes of a response turn after which the capture may have stopped copying without a cut segment to tell it: its
+/// default. Where it is set to less, a cut tells; where to more, a tail is watched a little early.
+const RESPONSE_SNAP: u32 = monitor_common::knobs::Knobs::DEFAULT.response_snap;
+/// Bytes that are held while it is not clear what they speak; more than any first line that servers take.
+const MAX_UNDECIDED_BYTES: usize = 32 * 1024;
+/// Segments likewise.
+const MAX_UNDECIDED_SEGMENTS: usize = 256;
+/// Turns of a connection joined late that are looked at for the start of a message, before it counts as one that is not
+/// read. The first may be the middle of a body; a few more may be those of an upload with interim responses.
+const MAX_STRIKES: u8 = 16;
+
+/// Which end opened the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This socket connected: it sends the requests.
+    Local,
+    /// It was accepted: it receives them.
+    Remote,
+    /// Not known: the bytes tell.
+    Unknown,
+}
+
+/// How a connection ended, as far as messages care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Both ends were done (FIN).
+    Closed,
+    /// RST, from either end.
+    Reset,
+    /// One end fell silent, or was found gone.
+    TimedOut,
+    /// It goes on, but the monitor stops or the input ends.
+    StillOpen,
+    /// It goes on, but its state is given up to stay within a bound.
+    Evicted,
+}
+
+/// What a conversation yields.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are transactions")]
+pub enum Message {
+    /// A transaction ended or was cut off.
+    Http(Transaction),
+    /// A client introduced itself.
+    Tls(ClientHello),
+    /// DNS over TCP.
+    Dns(DnsMessage),
+}
+
+/// What a conversation asks of the capture; each is told once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// No more bytes are read: count them, copy none.
+    pub count_only: bool,
+    /// A response's body runs past what is copied: [`Conversation::advance`] will tell its end.
+    pub watch_tail: bool,
+    /// That end is known now.
+    pub forget_tail: bool,
+    /// A header of this direction did not fit in what is copied.
+    pub header_truncated: Option<Direction>,
+}
+
+/// One TCP connection.
+#[derive(Debug)]
+pub struct Conversation {
+    sent: Stream,
+    received: Stream,
+    speech: Speech,
+    /// Direction of requests, once known.
+    client: Option<Direction>,
+    app: Option<App>,
+    /// The beginning was not seen.
+    late: bool,
+    strikes: u8,
+    /// Bytes that belong to messages, other than HTTP.
+    understood: u64,
+    /// Copied bytes of the server's turn, and which turn.
+    turn_copied: (u32, u32),
+    watching: bool,
+    wants: Wants,
+}
+
+#[derive(Debug)]
+enum Speech {
+    /// Not clear yet; what came so far, where that is not enough to tell.
+    Undecided(Option<Box<Undecided>>),
+    Http1(Box<Http1>),
+    TlsHello(Box<HelloReader>),
+    /// Nothing more is read, for this reason.
+    Opaque(CoverageReason),
+}
+
+#[derive(Debug, Default)]
+struct Undecided {
+    held: Vec<(Direction, Data)>,
+    bytes: usize,
+}
+
+impl Conversation {
+    /// A connection that `origin` opened; `joined_late` when its beginning was not seen.
+    pub fn new(origin: Origin, joined_late: bool) -> Self {
+        Self {
+            sent: Stream::default(),
+            received: Stream::default(),
+            speech: Speech::Undecided(None),
+            client: match origin {
+                Origin::Local => Some(Direction::Sent),
+                Origin::Remote => Some(Direction::Received),
+                Origin::Unknown => None,
+            },
+            app: None,
+            late: joined_late,
+            strikes: 0,
+            understood: 0,
+            turn_copied: (0, 0),
+            watching: false,
+            wants: Wants::default(),
+        }
+    }
+
+    /// Says where a direction starts: the sequence number after its SYN. Optional, and only before its first chunk.
+    pub fn anchor(&mut self, direction: Direction, seq: u32) {
+        self.stream(direction).anchor(seq);
+    }
+
+    /// Takes a chunk.
+    pub fn chunk(&mut self, chunk: Chunk, out: &mut Vec<Message>) {
+        let direction = chunk.direction;
+        let peer = chunk.peer_end.map(|(seq, time)| {
+            let offset = self.stream(direction.reverse()).note_peer(seq, time, chunk.time);
+            self.drain(direction.reverse(), out);
+            offset
+        });
+        let cut = chunk.segment_len as usize > chunk.data.len();
+        let copied = (chunk.turn, chunk.data.len() as u32);
+        if let Some(data) = self.stream(direction).offer(chunk, peer) {
+            self.data(direction, data, out);
+        }
+        self.drain(direction, out);
+        while self.stream(direction).is_over_bound() {
+            self.give_up(direction, out);
+        }
+        self.update_watch(direction, cut, copied);
+    }
+
+    /// Counters say that `direction` had reached `end_seq` at `time`. Chunks may lag behind them: only bytes that need
+    /// not be seen are taken from this.
+    pub fn advance(&mut self, direction: Direction, end_seq: u32, time: Timestamp, out: &mut Vec<Message>) {
+        self.stream(direction).note_end(end_seq, time);
+        self.drain(direction, out);
+        self.settle_watch();
+    }
+
+    /// The connection is over, for the monitor at least. All chunks must have been given before. Tells what is open.
+    pub fn end(&mut self, time: Timestamp, how: StreamEnd, out: &mut Vec<Message>) {
+        let _ = time;
+        for direction in [Direction::Received, Direction::Sent] {
+            loop {
+                let before = self.stream(direction).next_offset();
+                self.give_up(direction, out);
+                if self.stream(direction).next_offset() == before {
+                    break;
+                }
+            }
+        }
+        self.settle_undecided(out);
+        for direction in [Direction::Received, Direction::Sent] {
+            if let Some(skip) = self.stream(direction).give_up_rest() {
+                self.skip(direction, skip, out);
+            }
+        }
+        if let Speech::TlsHello(reader) = &mut self.speech {
+            let hello = reader.finish();
+            self.hello(hello, out);
+        }
+        if let Speech::Http1(http) = &mut self.speech {
+            http.end(how, out);
+        }
+        self.settle_watch();
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        match (self.sent.deadline(), self.received.deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Time has come to `now`: holes that were waited for long enough count as lost.
+    pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Message>) {
+        for direction in [Direction::Received, Direction::Sent] {
+            if self
+                .stream(direction)
+                .deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
+                self.give_up(direction, out);
+            }
+        }
+        self.settle_watch();
+    }
+
+    /// What it speaks, once known.
+    pub fn app(&self) -> Option<App> {
+        self.app
+    }
+
+    /// Direction of requests, once known.
+    pub fn client_direction(&self) -> Option<Direction> {
+        self.client
+    }
+
+    /// Bytes understood so far, and why not all.
+    pub fn coverage(&self) -> Coverage {
+        let (http, http_reason) = match &self.speech {
+            Speech::Http1(http) => (http.understood(), http.not_understood()),
+            Speech::Opaque(reason) => (0, Some(*reason)),
+            Speech::Undecided(_) => (0, self.late.then_some(CoverageReason::JoinedLate)),
+            Speech::TlsHello(_) => (0, Some(CoverageReason::Encrypted)),
+        };
+        Coverage {
+            understood_bytes: self.understood + http,
+            reason: http_reason,
+        }
+    }
+
+    /// What is asked of the capture since the last call.
+    pub fn wants(&mut self) -> Wants {
+        std::mem::take(&mut self.wants)
+    }
+
+    /// Requests, headers and segments given up to stay within bounds.
+    pub fn evicted(&self) -> u32 {
+        let http = match &self.speech {
+            Speech::Http1(http) => http.evicted(),
+            Speech::Opaque(_) | Speech::Undecided(_) | Speech::TlsHello(_) => 0,
+        };
+        self.sent.evicted() + self.received.evicted() + http
+    }
+
+    fn stream(&mut self, direction: Direction) -> &mut Stream {
+        match direction {
+            Direction::Sent => &mut self.sent,
+            Direction::Received => &mut self.received,
+        }
+    }
+
+    fn side(&self, direction: Direction) -> Side {
+        if self.client == Some(direction) {
+            Side::Client
+        } else {
+            Side::Server
+        }
+    }
+
+    fn drain(&mut self, direction: Direction, out: &mut Vec<Message>) {
+        loop {
+            let next = self.stream(direction).next_offset();
+            let side = self.side(direction);
+            let interest = match &self.speech {
+                Speech::Http1(http) => http.interest(side, next),
+                Speech::Undecided(_) => Interest::EVERYTHING,
+                Speech::TlsHello(_) if side == Side::Client => Interest::EVERYTHING,
+                Speech::TlsHello(_) | Speech::Opaque(_) => Interest::NEXT_TURN,
+            };
+            match self.stream(direction).next(interest) {
+                Some(Piece::Data(data)) => self.data(direction, data, out),
+                Some(Piece::Skip(skip)) => self.skip(direction, skip, out),
+                None => break,
+            }
+        }
+    }
+
+    fn give_up(&mut self, direction: Direction, out: &mut Vec<Message>) {
+        if let Some(skip) = self.stream(direction).give_up() {
+            self.skip(direction, skip, out);
+        }
+        self.drain(direction, out);
+    }
+
+    fn data(&mut self, direction: Direction, data: Data, out: &mut Vec<Message>) {
+        let side = self.side(direction);
+        match &mut self.speech {
+            Speech::Http1(http) => {
+                http.piece(side, Piece::Data(data), out);
+                self.after_http();
+            }
+            Speech::Undecided(_) => self.identify(direction, data, out),
+            Speech::TlsHello(reader) => {
+                if side == Side::Client {
+                    let hello = reader.read(&data.bytes);
+                    self.hello(hello, out);
+                }
+            }
+            Speech::Opaque(_) => {}
+        }
+    }
+
+    fn skip(&mut self, direction: Direction, skip: Skip, out: &mut Vec<Message>) {
+        if let Speech::Undecided(undecided) = &self.speech {
+            if undecided.is_some() {
+                self.settle_undecided(out);
+            }
+            // What follows is not the first of its direction.
+            self.late |= matches!(self.speech, Speech::Undecided(_)) && skip.why == Absence::Lost;
+        }
+        let side = self.side(direction);
+        match &mut self.speech {
+            Speech::Http1(http) => {
+                http.piece(side, Piece::Skip(skip), out);
+                self.after_http();
+            }
+            Speech::TlsHello(reader) => {
+                if side == Side::Client {
+                    let hello = reader.finish();
+                    self.hello(hello, out);
+                }
+            }
+            Speech::Undecided(_) | Speech::Opaque(_) => {}
+        }
+    }
+
+    fn after_http(&mut self) {
+        let Speech::Http1(http) = &mut self.speech else {
+            return;
+        };
+        if let Some(side) = http.take_truncated() {
+            self.wants.header_truncated = self.client.map(|client| match side {
+                Side::Client => client,
+                Side::Server => client.reverse(),
+            });
+        }
+        if http.has_left() {
+            self.app = http.became().or(self.app);
+            self.understood += http.understood();
+            self.close(CoverageReason::Unsupported);
+        }
+    }
+
+    /// Nothing more is read.
+    fn close(&mut self, reason: CoverageReason) {
+        self.speech = Speech::Opaque(reason);
+        self.wants.count_only = true;
+    }
+
+    fn hello(&mut self, hello: Hello, out: &mut Vec<Message>) {
+        match hello {
+            Hello::More => return,
+            Hello::Read { hello, bytes } => {
+                self.understood += bytes;
+                out.push(Message::Tls(hello));
+            }
+            Hello::Unreadable => {}
+        }
+        self.close(CoverageReason::Encrypted);
+    }
+
+    /// More bytes of a connection that is not identified.
+    fn identify(&mut self, direction: Direction, data: Data, out: &mut Vec<Message>) {
+        let Speech::Undecided(undecided) = &mut self.speech else {
+            return;
+        };
+        let held = undecided
+            .as_mut()
+            .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
+        if let Some(undecided) = held {
+            undecided.bytes += data.bytes.len();
+            undecided.held.push((direction, data));
+            let guess = identify::first_bytes(&undecided.prefix(direction));
+            let full = undecided.bytes > MAX_UNDECIDED_BYTES || undecided.held.len() > MAX_UNDECIDED_SEGMENTS;
+            match guess {
+                Guess::More | Guess::LikelyRequest if !full => {}
+                guess => self.decide(direction, guess, None, out),
+            }
+            return;
+        }
+        // Numbers of turns begin at 1: anything else was preceded by what was not seen.
+        self.late |= !data.turn_start || data.turn > 1;
+        if self.late && !data.turn_start {
+            return;
+        }
+        match identify::first_bytes(&data.bytes) {
+            Guess::More | Guess::LikelyRequest => {
+                let undecided = undecided.get_or_insert_default();
+                undecided.bytes += data.bytes.len();
+                undecided.held.push((direction, data));
+            }
+            guess => self.decide(direction, guess, Some(data), out),
+        }
+    }
+
+    /// `direction` speaks `guess`, told from what is held, or from `data` alone.
+    fn decide(&mut self, direction: Direction, guess: Guess, data: Option<Data>, out: &mut Vec<Message>) {
+        let (speech, client) = match guess {
+            Guess::HttpRequest | Guess::LikelyRequest => (Some(App::Http1), Some(direction)),
+            Guess::HttpResponse => (Some(App::Http1), Some(direction.reverse())),
+            Guess::TlsClient => (Some(App::Tls), Some(direction)),
+            Guess::Http2 => (Some(App::Http2), Some(direction)),
+            Guess::Tls => (Some(App::Tls), self.client),
+            Guess::Other | Guess::More => (None, self.client),
+        };
+        // Which end connected is known for certain, or not at all: what contradicts it is something else.
+        let contradicts = self.client.is_some() && self.client != client;
+        let Some(app) = speech.filter(|_| !contradicts) else {
+            self.strikes += 1;
+            if self.late && self.strikes < MAX_STRIKES {
+                if let Speech::Undecided(Some(undecided)) = &mut self.speech {
+                    undecided.held.retain(|(d, _)| *d != direction);
+                }
+            } else {
+                self.close(CoverageReason::Unsupported);
+            }
+            return;
+        };
+        self.app = Some(app);
+        self.client = client;
+        let held = match &mut self.speech {
+            Speech::Undecided(undecided) => undecided.take().map(|u| u.held).unwrap_or_default(),
+            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Opaque(_) => Vec::new(),
+        };
+        match (app, guess) {
+            (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
+            (App::Tls, _) => self.close(CoverageReason::Encrypted),
+            (App::Http2 | App::Websocket | App::Dns, _) => self.close(CoverageReason::Unsupported),
+            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late))),
+        }
+        for (direction, data) in held.into_iter().chain(data.map(|data| (direction, data))) {
+            self.data(direction, data, out);
+        }
+    }
+
+    /// No more will come of what is held undecided: takes it for what it is most like.
+    fn settle_undecided(&mut self, out: &mut Vec<Message>) {
+        while let Speech::Undecided(Some(undecided)) = &self.speech {
+            let Some((direction, _)) = undecided.held.first() else {
+                self.speech = Speech::Undecided(None);
+                break;
+            };
+            let direction = *direction;
+            let guess = identify::first_bytes(&undecided.prefix(direction));
+            self.decide(direction, guess, None, out);
+        }
+    }
+
+    /// After a chunk of `direction`: is there more to a response than what is copied?
+    fn update_watch(&mut self, direction: Direction, cut: bool, (turn, bytes): (u32, u32)) {
+        if self.client == Some(direction.reverse()) {
+            let before = if self.turn_copied.0 == turn {
+                self.turn_copied.1
+            } else {
+                0
+            };
+            self.turn_copied = (turn, before.saturating_add(bytes));
+            let stopped = cut || self.turn_copied.1 >= RESPONSE_SNAP;
+            if stopped && !self.watching && self.awaits_tail() {
+                self.watching = true;
+                self.wants.watch_tail = true;
+            }
+        }
+        self.settle_watch();
+    }
+
+    fn settle_watch(&mut self) {
+        if self.watching && !self.awaits_tail() {
+            self.watching = false;
+            self.wants.forget_tail = !self.wants.watch_tail;
+            self.wants.watch_tail = false;
+        }
+    }
+
+    fn awaits_tail(&self) -> bool {
+        match &self.speech {
+            Speech::Http1(http) => http.awaits_response_end(),
+            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Opaque(_) => false,
+        }
+    }
+}
+
+impl Undecided {
+    /// What is held of `direction`, in one piece.
+    fn prefix(&self, direction: Direction) -> Vec<u8> {
+        self.held
+            .iter()
+            .filter(|(d, _)| *d == direction)
+            .flat_map(|(_, data)| &data.bytes)
+            .copied()
+            .collect()
+    }
+}

@@ -1,0 +1,260 @@
+//! A request and its response while they are on their way, and the transaction they become.
+
+use std::time::Duration;
+
+use super::anomaly::Anomalies;
+use super::body::Body;
+use super::fields::Coding;
+use super::half::{Mark, Side};
+use super::head::{Method, RequestHead, ResponseHead};
+use crate::record::{HttpVersion, Incomplete, Request, Response};
+use crate::time::Timestamp;
+
+/// A request and its response, ended or cut off. Text is printable; secrets are not taken out yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    /// Version of the request, else of the response.
+    pub version: HttpVersion,
+    /// The request; absent where only the response was seen.
+    pub request: Option<Request>,
+    /// The response; absent where none came.
+    pub response: Option<Response>,
+    /// Turn of the request's first byte; 0 where the request was not seen.
+    pub turn: u32,
+    /// First byte of the request, else of the response.
+    pub start: Timestamp,
+    /// Last request byte to first response byte, microseconds.
+    pub latency_us: Option<u64>,
+    /// `start` to the last byte, microseconds.
+    pub duration_us: u64,
+    /// Names of what was odd.
+    pub anomalies: Vec<&'static str>,
+    /// Why it is not complete, if it is not.
+    pub incomplete: Option<Incomplete>,
+}
+
+/// One message of an exchange.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    /// Where it began.
+    begin: Mark,
+    /// When its last byte passed; `None` while it is under way.
+    end: Option<Timestamp>,
+    /// When its latest byte passed.
+    latest: Timestamp,
+    /// Its header was cut, so its sizes must be told from the sum.
+    cut: bool,
+    /// `Content-Length`.
+    length: Option<u64>,
+    /// `Transfer-Encoding`.
+    coding: Coding,
+}
+
+/// A request and its response on their way.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    request: Option<Request>,
+    response: Option<Response>,
+    asked: Part,
+    answered: Option<Part>,
+    /// Decides how the response is framed; `None` where the request was not seen.
+    pub method: Option<Method>,
+    version: HttpVersion,
+    /// What was odd.
+    pub anomalies: Anomalies,
+    /// Why it can not become complete.
+    pub incomplete: Option<Incomplete>,
+}
+
+impl Exchange {
+    /// A request whose header was read: `header_bytes` long, its last byte at `last`.
+    pub(super) fn of_request(head: RequestHead, header_bytes: u64, begin: Mark, last: Timestamp, cut: bool) -> Self {
+        let mut request = head.request;
+        request.header_bytes = header_bytes;
+        Self {
+            request: Some(request),
+            response: None,
+            asked: Part {
+                begin,
+                end: None,
+                latest: last,
+                cut,
+                length: head.length,
+                coding: head.coding,
+            },
+            answered: None,
+            method: (!cut || head.method != Method::Other).then_some(head.method),
+            version: head.version,
+            anomalies: head.anomalies,
+            incomplete: None,
+        }
+    }
+
+    /// A response whose request was not seen.
+    pub(super) fn without_request() -> Self {
+        Self {
+            request: None,
+            response: None,
+            asked: Part::default(),
+            answered: None,
+            method: None,
+            version: HttpVersion::Http11,
+            anomalies: Anomalies::default(),
+            incomplete: Some(Incomplete::NoRequest),
+        }
+    }
+
+    /// Its response's header was read.
+    pub(super) fn answer(&mut self, head: ResponseHead, header_bytes: u64, begin: Mark, last: Timestamp, cut: bool) {
+        self.anomalies.extend(head.anomalies);
+        if self.request.is_none() {
+            self.version = head.version;
+        }
+        self.answered = Some(Part {
+            begin,
+            end: None,
+            latest: last,
+            cut,
+            length: head.length,
+            coding: head.coding,
+        });
+        self.response = (head.status != 0).then_some(Response {
+            status: head.status,
+            content_type: head.content_type,
+            header_bytes,
+            body_bytes: 0,
+            decoded_bytes: None,
+            announced_bytes: head.length,
+        });
+    }
+
+    /// Offset of the request's first byte.
+    pub(super) fn begin(&self) -> u64 {
+        self.asked.begin.offset
+    }
+
+    /// The request is over, or was never seen.
+    pub(super) fn is_asked(&self) -> bool {
+        self.request.is_none() || self.asked.end.is_some()
+    }
+
+    /// The response has begun.
+    pub(super) fn is_being_answered(&self) -> bool {
+        self.answered.is_some()
+    }
+
+    /// The response is over.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.is_some_and(|part| part.end.is_some())
+    }
+
+    /// The message of `side` is over, with `body` if it had one; `last` is when its last byte passed.
+    pub(super) fn end(&mut self, side: Side, body: Option<&Body>, last: Timestamp) {
+        self.measure(side, body);
+        let part = match side {
+            Side::Client => Some(&mut self.asked),
+            Side::Server => self.answered.as_mut(),
+        };
+        if let Some(part) = part {
+            part.latest = last;
+            part.end = Some(last);
+        }
+    }
+
+    /// The message of `side` is cut off here.
+    pub(super) fn cut_off(&mut self, side: Side, body: &Body) {
+        self.measure(side, Some(body));
+        match side {
+            Side::Client => self.asked.latest = body.last,
+            Side::Server => {
+                if let Some(part) = &mut self.answered {
+                    part.latest = body.last;
+                }
+            }
+        }
+    }
+
+    /// Why it is not complete when the connection ends cleanly or not.
+    pub(super) fn missing(&self) -> Option<Incomplete> {
+        if self.is_being_answered() && !self.is_answered() {
+            Some(Incomplete::ResponseCut)
+        } else if !self.is_asked() {
+            Some(Incomplete::RequestCut)
+        } else if !self.is_answered() {
+            Some(Incomplete::NoResponse)
+        } else {
+            None
+        }
+    }
+
+    /// Tells it.
+    pub(super) fn into_transaction(self) -> Transaction {
+        let first = match (&self.request, self.answered) {
+            (Some(_), _) | (None, None) => self.asked.begin,
+            (None, Some(part)) => part.begin,
+        };
+        let latest = self
+            .asked
+            .latest
+            .max(self.answered.map_or(Timestamp::ZERO, |part| part.latest));
+        let latency = match (self.asked.end, self.answered) {
+            (Some(asked), Some(part)) if part.begin.time >= asked => Some(micros(part.begin.time.since(asked))),
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        Transaction {
+            version: self.version,
+            turn: if self.request.is_some() {
+                self.asked.begin.turn
+            } else {
+                0
+            },
+            request: self.request,
+            response: self.response,
+            start: first.time,
+            latency_us: latency,
+            duration_us: micros(latest.since(first.time)),
+            anomalies: self.anomalies.names(),
+            incomplete: self.incomplete,
+        }
+    }
+
+    /// Fills in the sizes of one message.
+    fn measure(&mut self, side: Side, body: Option<&Body>) {
+        let wire = body.map_or(0, |body| body.wire);
+        let decoded = body.map_or(Some(0), Body::decoded);
+        match side {
+            Side::Client => {
+                if let Some(request) = &mut self.request {
+                    let bodiless = matches!(request.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE");
+                    let sizes = sizes(&self.asked, request.header_bytes, wire, decoded, bodiless);
+                    (request.header_bytes, request.body_bytes, request.decoded_bytes) = sizes;
+                }
+            }
+            Side::Server => {
+                if let (Some(response), Some(part)) = (&mut self.response, &self.answered) {
+                    let bodiless = self.method == Some(Method::Head) || matches!(response.status, 204 | 304);
+                    let sizes = sizes(part, response.header_bytes, wire, decoded, bodiless);
+                    (response.header_bytes, response.body_bytes, response.decoded_bytes) = sizes;
+                }
+            }
+        }
+    }
+}
+
+/// Header, body and decoded bytes of a message. Of a cut header only the sum is known: where the length of the body is
+/// too, the rest was header.
+fn sizes(part: &Part, header: u64, wire: u64, decoded: Option<u64>, bodiless: bool) -> (u64, u64, Option<u64>) {
+    if !part.cut {
+        return (header, wire, decoded);
+    }
+    let sum = header + wire;
+    match (bodiless, part.length, part.coding) {
+        (true, None, Coding::None) => (sum, 0, Some(0)),
+        (_, Some(length), Coding::None) if length <= wire => (sum - length, length, Some(length)),
+        (_, None | Some(_), Coding::None | Coding::Chunked | Coding::Other) => (header, wire, None),
+    }
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}

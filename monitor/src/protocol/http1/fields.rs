@@ -1,0 +1,182 @@
+//! The header fields that matter for framing and for records, gathered as they are met. No other value is kept.
+
+use super::anomaly::{Anomalies, Anomaly};
+use crate::protocol::identify::is_tchar;
+use crate::record::App;
+
+/// What `Transfer-Encoding` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// Nothing.
+    #[default]
+    None,
+    /// `chunked` is the last coding.
+    Chunked,
+    /// Another coding is the last one.
+    Other,
+}
+
+/// Fields of one header.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fields<'a> {
+    /// First `Host`.
+    pub host: Option<&'a [u8]>,
+    /// First `User-Agent`.
+    pub user_agent: Option<&'a [u8]>,
+    /// First `Content-Type`.
+    pub content_type: Option<&'a [u8]>,
+    /// First readable `Content-Length`.
+    pub length: Option<u64>,
+    /// `Transfer-Encoding`, all of them.
+    pub coding: Coding,
+    /// What `Upgrade` offers or grants.
+    pub upgrade: Option<App>,
+    /// Oddities among them.
+    pub anomalies: Anomalies,
+}
+
+impl<'a> Fields<'a> {
+    /// One field; white space around the value is gone already.
+    pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => {
+                if self.host.is_some() {
+                    self.anomalies.add(Anomaly::RepeatedHost);
+                } else {
+                    self.host = Some(value);
+                }
+            }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = self.upgrade.or_else(|| upgrade(value)),
+            10 if name.eq_ignore_ascii_case(b"user-agent") => {
+                self.user_agent.get_or_insert(value);
+            }
+            12 if name.eq_ignore_ascii_case(b"content-type") => {
+                self.content_type.get_or_insert(value);
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(value),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.add_coding(value),
+            _ => {}
+        }
+    }
+
+    /// RFC 9112 section 6.3 (5): one number, or a list of equal ones.
+    fn add_length(&mut self, value: &[u8]) {
+        let before = self.length;
+        let mut first = before;
+        for item in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            let Some(length) = digits(item) else {
+                self.anomalies.add(Anomaly::BadLength);
+                continue;
+            };
+            match first {
+                None => first = Some(length),
+                Some(earlier) if earlier == length => self.anomalies.add(Anomaly::RepeatedLength),
+                Some(_) => self.anomalies.add(Anomaly::DifferingLengths),
+            }
+        }
+        self.length = first;
+    }
+
+    /// RFC 9112 section 6.1 and 7.
+    fn add_coding(&mut self, value: &[u8]) {
+        const CODINGS: [&[u8]; 6] = [b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity"];
+        for item in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            if item.eq_ignore_ascii_case(b"chunked") {
+                if self.coding == Coding::Chunked {
+                    self.anomalies.add(Anomaly::OddTransferEncoding);
+                }
+                self.coding = Coding::Chunked;
+            } else {
+                if !CODINGS.iter().any(|known| item.eq_ignore_ascii_case(known)) || self.coding == Coding::Chunked {
+                    self.anomalies.add(Anomaly::OddTransferEncoding);
+                }
+                self.coding = Coding::Other;
+            }
+        }
+    }
+}
+
+/// Only digits: no sign, no white space, at least one, within 64 bits.
+fn digits(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.iter().try_fold(0u64, |sum, b| {
+        let digit = (*b as char).to_digit(10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// RFC 9110 section 7.8: a list of protocol names, the first that is known.
+fn upgrade(value: &[u8]) -> Option<App> {
+    value.split(|b| *b == b',').map(<[u8]>::trim_ascii).find_map(|name| {
+        if name.eq_ignore_ascii_case(b"websocket") {
+            Some(App::Websocket)
+        } else if name.eq_ignore_ascii_case(b"h2c") {
+            Some(App::Http2)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether a field name or method is a token (RFC 9110 section 5.6.2).
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|b| is_tchar(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(fields: &[(&str, &str)], length: Option<u64>, coding: Coding, anomalies: &[&str]) {
+        let mut all = Fields::default();
+        for (name, value) in fields {
+            all.add(name.as_bytes(), value.as_bytes());
+        }
+        assert_eq!((all.length, all.coding), (length, coding));
+        assert_eq!(all.anomalies.names(), anomalies);
+    }
+
+    #[test]
+    fn lengths() {
+        check(&[("Content-Length", "5")], Some(5), Coding::None, &[]);
+        check(
+            &[("content-length", "5, 5")],
+            Some(5),
+            Coding::None,
+            &["repeated_length"],
+        );
+        check(
+            &[("Content-Length", "5"), ("Content-Length", "6")],
+            Some(5),
+            Coding::None,
+            &["differing_lengths"],
+        );
+        for bad in ["", "+5", "-1", "0x10", "5 5", "99999999999999999999"] {
+            check(&[("Content-Length", bad)], None, Coding::None, &["bad_length"]);
+        }
+    }
+
+    #[test]
+    fn codings() {
+        check(&[("Transfer-Encoding", "Chunked")], None, Coding::Chunked, &[]);
+        check(&[("Transfer-Encoding", "gzip, chunked")], None, Coding::Chunked, &[]);
+        check(&[("Transfer-Encoding", "gzip")], None, Coding::Other, &[]);
+        check(
+            &[("Transfer-Encoding", "chunked, gzip")],
+            None,
+            Coding::Other,
+            &["odd_transfer_encoding"],
+        );
+        check(
+            &[("Transfer-Encoding", "xchunked")],
+            None,
+            Coding::Other,
+            &["odd_transfer_encoding"],
+        );
+        let twice = [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")];
+        check(&twice, None, Coding::Chunked, &["odd_transfer_encoding"]);
+    }
+}

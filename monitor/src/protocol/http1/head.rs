@@ -1,0 +1,291 @@
+//! Headers of requests and responses, read by httparse, and what frames the body after them.
+
+use std::mem::MaybeUninit;
+
+use httparse::Status;
+
+use super::anomaly::{Anomalies, Anomaly};
+use super::fields::{Coding, Fields};
+use crate::protocol::text::{MAX_TARGET, MAX_TEXT, printable};
+use crate::record::{App, HttpVersion, Request};
+
+/// Header lines that httparse is given room for; Apache's `LimitRequestFields` is 100. More are read leniently.
+pub(super) const MAX_FIELDS: usize = 100;
+
+/// What decides how a response is framed (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Method {
+    /// `HEAD`: the response has no body.
+    Head,
+    /// `CONNECT`: a 2xx response begins a tunnel.
+    Connect,
+    /// Any other.
+    #[default]
+    Other,
+}
+
+/// What follows a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// The next message.
+    Nothing,
+    /// So many bytes, at least one.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// Bytes until the connection ends.
+    UntilClose,
+    /// A body whose end cannot be told from the header.
+    Unknown,
+    /// Something that is not HTTP/1.x.
+    Tunnel(Option<App>),
+}
+
+/// A request's header.
+#[derive(Clone, Debug)]
+pub(super) struct RequestHead {
+    /// As records show it; sizes are not filled yet.
+    pub request: Request,
+    /// Version.
+    pub version: HttpVersion,
+    /// Method, as far as framing cares.
+    pub method: Method,
+    /// What follows.
+    pub framing: Framing,
+    /// `Content-Length`.
+    pub length: Option<u64>,
+    /// `Transfer-Encoding`.
+    pub coding: Coding,
+    /// Oddities.
+    pub anomalies: Anomalies,
+}
+
+/// A response's header.
+#[derive(Clone, Debug)]
+pub(super) struct ResponseHead {
+    /// Status code; 0 where it cannot be read.
+    pub status: u16,
+    /// Version.
+    pub version: HttpVersion,
+    /// `Content-Type`, printable.
+    pub content_type: Option<String>,
+    /// `Content-Length`.
+    pub length: Option<u64>,
+    /// `Transfer-Encoding`.
+    pub coding: Coding,
+    /// `Upgrade`.
+    pub upgrade: Option<App>,
+    /// Oddities.
+    pub anomalies: Anomalies,
+}
+
+/// Result of reading.
+#[derive(Clone, Debug)]
+pub(super) enum Read<T> {
+    /// A whole header of so many bytes.
+    Complete(usize, T),
+    /// More bytes are needed.
+    Partial,
+    /// Not by the grammar.
+    Refused,
+}
+
+/// Reads a request header at the start of `bytes`.
+pub(super) fn request(bytes: &[u8]) -> Read<RequestHead> {
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut read = httparse::Request::new(&mut []);
+    let length = match read.parse_with_uninit_headers(bytes, &mut lines) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Read::Partial,
+        Err(_) => return Read::Refused,
+    };
+    let (Some(method), Some(target), Some(minor)) = (read.method, read.path, read.version) else {
+        return Read::Refused;
+    };
+    let fields = gather(bytes, length, read.headers);
+    let head = RequestHead::new(method.as_bytes(), target.as_bytes(), version(minor), &fields);
+    Read::Complete(length, head)
+}
+
+/// Reads a response header at the start of `bytes`.
+pub(super) fn response(bytes: &[u8]) -> Read<ResponseHead> {
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut read = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let length = match parser.parse_response_with_uninit_headers(&mut read, bytes, &mut lines) {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) => return Read::Partial,
+        Err(_) => return Read::Refused,
+    };
+    let (Some(status), Some(minor)) = (read.code, read.version) else {
+        return Read::Refused;
+    };
+    let fields = gather(bytes, length, read.headers);
+    Read::Complete(length, ResponseHead::new(status, version(minor), &fields))
+}
+
+impl RequestHead {
+    /// From the parts of the request line and the fields.
+    pub(super) fn new(method: &[u8], target: &[u8], version: HttpVersion, fields: &Fields<'_>) -> Self {
+        let mut anomalies = fields.anomalies;
+        let (authority, path) = split_target(target);
+        let host = authority.or(fields.host);
+        if fields.host.is_none() && version == HttpVersion::Http11 {
+            anomalies.add(Anomaly::MissingHost);
+        }
+        let framing = request_framing(version, fields, &mut anomalies);
+        Self {
+            request: Request {
+                method: printable(method, MAX_TEXT),
+                target: printable(target, MAX_TARGET),
+                path: printable(path, MAX_TARGET),
+                host: host.map(|v| printable(v, MAX_TEXT)),
+                user_agent: fields.user_agent.map(|v| printable(v, MAX_TEXT)),
+                content_type: fields.content_type.map(|v| printable(v, MAX_TEXT)),
+                header_bytes: 0,
+                body_bytes: 0,
+                decoded_bytes: None,
+            },
+            version,
+            method: match method {
+                b"HEAD" => Method::Head,
+                b"CONNECT" => Method::Connect,
+                _ => Method::Other,
+            },
+            framing,
+            length: fields.length,
+            coding: fields.coding,
+            anomalies,
+        }
+    }
+}
+
+impl ResponseHead {
+    /// From the status line and the fields.
+    pub(super) fn new(status: u16, version: HttpVersion, fields: &Fields<'_>) -> Self {
+        let mut anomalies = fields.anomalies;
+        if fields.coding != Coding::None {
+            if fields.length.is_some() {
+                anomalies.add(Anomaly::BothLengths);
+            }
+            if version == HttpVersion::Http10 {
+                anomalies.add(Anomaly::EncodingInHttp10);
+            }
+        }
+        Self {
+            status,
+            version,
+            content_type: fields.content_type.map(|v| printable(v, MAX_TEXT)),
+            length: fields.length,
+            coding: fields.coding,
+            upgrade: fields.upgrade,
+            anomalies,
+        }
+    }
+
+    /// An interim response: the final one follows (RFC 9110 section 15.2). 101 is final for HTTP/1.1.
+    pub(super) fn is_interim(&self) -> bool {
+        (100..200).contains(&self.status) && self.status != 101
+    }
+
+    /// What follows it, as the answer to `method` (RFC 9112 section 6.3); `None` where the request was not seen.
+    pub(super) fn framing(&self, method: Option<Method>) -> Framing {
+        match (self.status, method) {
+            (101, _) => Framing::Tunnel(self.upgrade),
+            (200..300, Some(Method::Connect)) => Framing::Tunnel(None),
+            (_, Some(Method::Head)) | (100..200 | 204 | 304, _) => Framing::Nothing,
+            (_, Some(Method::Other | Method::Connect) | None) => match (self.coding, self.length, method) {
+                (Coding::Chunked, _, _) => Framing::Chunked,
+                (Coding::None, Some(0), _) => Framing::Nothing,
+                (Coding::None, Some(length), _) => Framing::Length(length),
+                // It may have answered HEAD, so that nothing follows.
+                (Coding::None | Coding::Other, _, None) => Framing::Unknown,
+                (Coding::None | Coding::Other, _, Some(_)) => Framing::UntilClose,
+            },
+        }
+    }
+}
+
+/// RFC 9112 section 6.3 for requests.
+fn request_framing(version: HttpVersion, fields: &Fields<'_>, anomalies: &mut Anomalies) -> Framing {
+    if fields.coding != Coding::None {
+        if fields.length.is_some() {
+            anomalies.add(Anomaly::BothLengths);
+        }
+        if version == HttpVersion::Http10 {
+            anomalies.add(Anomaly::EncodingInHttp10);
+        }
+    }
+    match (fields.coding, fields.length) {
+        (Coding::Chunked, _) => Framing::Chunked,
+        (Coding::Other, _) => {
+            anomalies.add(Anomaly::UnchunkedRequest);
+            Framing::Unknown
+        }
+        (Coding::None, Some(length)) if length > 0 => Framing::Length(length),
+        (Coding::None, Some(_) | None) => Framing::Nothing,
+    }
+}
+
+fn gather<'a>(bytes: &[u8], length: usize, lines: &[httparse::Header<'a>]) -> Fields<'a> {
+    let mut fields = Fields::default();
+    for line in lines {
+        fields.add(line.name.as_bytes(), line.value);
+        let at = line.name.as_ptr().addr() - bytes.as_ptr().addr();
+        if at >= 2 && bytes[at - 2] != b'\r' {
+            fields.anomalies.add(Anomaly::BareLf);
+        }
+    }
+    if !bytes[..length].ends_with(b"\r\n\r\n") {
+        fields.anomalies.add(Anomaly::BareLf);
+    }
+    fields
+}
+
+const fn version(minor: u8) -> HttpVersion {
+    match minor {
+        0 => HttpVersion::Http10,
+        _ => HttpVersion::Http11,
+    }
+}
+
+/// Authority and path of a target in any of its forms (RFC 9112 section 3.2).
+fn split_target(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let path = |from: &'_ [u8]| from.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(from.len());
+    if target.first() == Some(&b'/') {
+        return (None, &target[..path(target)]);
+    }
+    let Some(colon) = target.windows(3).take(16).position(|w| w == b"://") else {
+        // Asterisk and authority form have no path.
+        return (None, &target[..path(target)]);
+    };
+    let rest = &target[colon + 3..];
+    let end = rest
+        .iter()
+        .position(|b| matches!(b, b'/' | b'?' | b'#'))
+        .unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    // User information is a secret, and no part of the name.
+    let authority = authority.rsplit(|b| *b == b'@').next().unwrap_or(authority);
+    (Some(authority), &rest[..path(rest)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(target: &str, authority: Option<&str>, path: &str) {
+        let (a, p) = split_target(target.as_bytes());
+        assert_eq!((a, p), (authority.map(str::as_bytes), path.as_bytes()));
+    }
+
+    #[test]
+    fn targets_in_all_forms() {
+        check("/a/b?c=d", None, "/a/b");
+        check("http://user:pw@example.org:8080/a?b", Some("example.org:8080"), "/a");
+        check("http://example.org", Some("example.org"), "");
+        check("*", None, "*");
+        check("example.org:443", None, "example.org:443");
+    }
+}

@@ -1,0 +1,236 @@
+//! Headers that httparse refuses, and headers that were cut: what is there is read, and what is odd is named.
+//!
+//! Nothing is ever refused here. The framing found is what the fields say when read as generously as the most generous
+//! server would, so that the connection stays in step; the anomaly tells that others may disagree.
+
+use std::borrow::Cow;
+
+use super::anomaly::{Anomalies, Anomaly};
+use super::fields::{Fields, is_token};
+use super::head::{RequestHead, ResponseHead};
+use crate::record::HttpVersion;
+
+/// Reads a request header; `whole` when it was not cut.
+pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
+    let mut anomalies = Anomalies::default();
+    let (line, rest, line_whole) = first_line(bytes);
+    let words: Vec<&[u8]> = line
+        .split(|b| matches!(b, b' ' | b'\t'))
+        .filter(|w| !w.is_empty())
+        .collect();
+    let (method, target, version) = match words[..] {
+        [method, .., version] if version.starts_with(b"HTTP/") && words.len() > 2 => {
+            let from = offset(line, method) + method.len();
+            (method, line[from..offset(line, version)].trim_ascii(), Some(version))
+        }
+        [method, ..] => {
+            let from = offset(line, method) + method.len();
+            (method, line[from..].trim_ascii(), None)
+        }
+        [] => (&b""[..], &b""[..], None),
+    };
+    if line_whole {
+        let shape = [method, b" ", target, b" ", version.unwrap_or_default()].concat();
+        let visible = target.iter().all(|b| *b > b' ' && *b != 0x7f);
+        if shape != line || !is_token(method) || target.is_empty() || !visible {
+            anomalies.add(Anomaly::BadRequestLine);
+        }
+    }
+    let version = http_version(version, line_whole, &mut anomalies);
+    let lines = field_lines(rest, whole, &mut anomalies);
+    let fields = gather(&lines, anomalies);
+    let mut head = RequestHead::new(method, target, version, &fields);
+    if !whole {
+        head.anomalies.remove(Anomaly::MissingHost);
+    }
+    head
+}
+
+/// Reads a response header; `whole` when it was not cut.
+pub(super) fn response(bytes: &[u8], whole: bool) -> ResponseHead {
+    let mut anomalies = Anomalies::default();
+    let (line, rest, line_whole) = first_line(bytes);
+    let mut words = line.splitn(3, |b| *b == b' ');
+    let version = words.next().unwrap_or_default();
+    let code = words.next().unwrap_or_default();
+    let status = match code {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+            u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
+        }
+        _ => 0,
+    };
+    if line_whole && status == 0 {
+        anomalies.add(Anomaly::BadStatusLine);
+    }
+    let version = http_version(Some(version), line_whole, &mut anomalies);
+    let lines = field_lines(rest, whole, &mut anomalies);
+    let fields = gather(&lines, anomalies);
+    ResponseHead::new(status, version, &fields)
+}
+
+/// The first line without its end, what follows, and whether its end was there.
+fn first_line(bytes: &[u8]) -> (&[u8], &[u8], bool) {
+    match bytes.iter().position(|b| *b == b'\n') {
+        Some(end) => {
+            let line = &bytes[..end];
+            (line.strip_suffix(b"\r").unwrap_or(line), &bytes[end + 1..], true)
+        }
+        None => (bytes, &[], false),
+    }
+}
+
+fn http_version(word: Option<&[u8]>, line_whole: bool, anomalies: &mut Anomalies) -> HttpVersion {
+    match word {
+        Some(b"HTTP/1.0") => HttpVersion::Http10,
+        Some(b"HTTP/1.1") => HttpVersion::Http11,
+        Some(_) | None => {
+            if line_whole {
+                anomalies.add(Anomaly::BadVersion);
+            }
+            HttpVersion::Http11
+        }
+    }
+}
+
+type Line<'a> = (&'a [u8], Cow<'a, [u8]>);
+
+/// Names and values; a cut last line is left out.
+fn field_lines<'a>(mut rest: &'a [u8], whole: bool, anomalies: &mut Anomalies) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+        let line = &rest[..end];
+        rest = &rest[end + 1..];
+        let line = line.strip_suffix(b"\r").unwrap_or_else(|| {
+            anomalies.add(Anomaly::BareLf);
+            line
+        });
+        if line.contains(&b'\r') {
+            anomalies.add(Anomaly::BareCr);
+        }
+        if line.iter().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r')) {
+            anomalies.add(Anomaly::ControlBytes);
+        }
+        match line {
+            [] => break,
+            [b' ' | b'\t', folded @ ..] => {
+                anomalies.add(Anomaly::ObsFold);
+                if let Some((_, value)) = lines.last_mut() {
+                    let value = value.to_mut();
+                    if !value.is_empty() {
+                        value.push(b' ');
+                    }
+                    value.extend_from_slice(folded.trim_ascii());
+                }
+            }
+            line => {
+                let Some(colon) = line.iter().position(|b| *b == b':') else {
+                    anomalies.add(Anomaly::BadFieldName);
+                    continue;
+                };
+                let name = line[..colon].trim_ascii_end();
+                if name.len() != colon {
+                    anomalies.add(Anomaly::SpaceBeforeColon);
+                }
+                if !is_token(name) {
+                    anomalies.add(Anomaly::BadFieldName);
+                }
+                lines.push((name, Cow::Borrowed(line[colon + 1..].trim_ascii())));
+            }
+        }
+        if lines.len() > super::head::MAX_FIELDS {
+            anomalies.add(Anomaly::ManyFields);
+        }
+    }
+    if whole && !rest.is_empty() {
+        anomalies.add(Anomaly::BadFieldName);
+    }
+    lines
+}
+
+fn gather<'a>(lines: &'a [Line<'a>], anomalies: Anomalies) -> Fields<'a> {
+    let mut fields = Fields {
+        anomalies,
+        ..Fields::default()
+    };
+    for (name, value) in lines {
+        fields.add(name, value);
+    }
+    fields
+}
+
+/// Where `part`, a slice of `of`, begins.
+fn offset(of: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr() - of.as_ptr().addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::protocol::http1::fields::Coding;
+
+    #[track_caller]
+    fn check(header: &str, target: &str, anomalies: &[&str]) -> RequestHead {
+        let head = request(header.as_bytes(), true);
+        assert_eq!(head.request.target, target);
+        assert_eq!(head.anomalies.names(), anomalies);
+        head
+    }
+
+    #[test]
+    fn names_what_is_odd() {
+        check("GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", "/a b", &["bad_request_line"]);
+        check("GET  /a HTTP/1.1\r\nHost: h\r\n\r\n", "/a", &["bad_request_line"]);
+        check("GET /a HTTP/1.2\r\nHost: h\r\n\r\n", "/a", &["bad_version"]);
+        check("GET /a\r\nHost: h\r\n\r\n", "/a", &["bad_request_line", "bad_version"]);
+        check("GET /a HTTP/1.1\r\nHost : h\r\n\r\n", "/a", &["space_before_colon"]);
+        check(
+            "GET /a HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n",
+            "/a",
+            &["control_bytes"],
+        );
+        check(
+            "GET /a HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n",
+            "/a",
+            &["bad_field_name"],
+        );
+        check(
+            "GET /a HTTP/1.1\r\nHost: h\r\nX: a\rb\n\r\n",
+            "/a",
+            &["bare_lf", "bare_cr"],
+        );
+    }
+
+    #[test]
+    fn folded_coding_still_frames() {
+        let head = check(
+            "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n chunked\r\n\r\n",
+            "/a",
+            &["obs_fold"],
+        );
+        assert_eq!(head.coding, Coding::Chunked);
+    }
+
+    #[test]
+    fn a_cut_header_gives_what_it_has() {
+        let head = request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: abc", false);
+        assert_eq!(
+            (head.request.method.as_str(), head.request.host.as_deref()),
+            ("GET", Some("h"))
+        );
+        assert!(head.anomalies.is_empty());
+        let head = request(b"GET /very/long", false);
+        assert_eq!(head.request.target, "/very/long");
+        assert!(head.anomalies.is_empty());
+        assert_eq!(response(b"HTTP/1.1 200 OK\r\nContent-Le", false).status, 200);
+    }
+
+    proptest! {
+        #[test]
+        fn reads_anything(bytes: Vec<u8>, whole: bool) {
+            let _ = request(&bytes, whole);
+            let _ = response(&bytes, whole);
+        }
+    }
+}

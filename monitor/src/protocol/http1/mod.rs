@@ -1,0 +1,233 @@
+//! HTTP/1.x: transactions from two directions of pieces.
+//!
+//! Requests queue up; responses are paired with them in order (RFC 9112 section 9.3.2), corrected by how far the
+//! request direction had come when a response began, so that a lost message does not shift all that follow. Bodies are
+//! counted, by length where it is known, by framing while that is seen, else up to where the next message begins.
+
+mod anomaly;
+mod body;
+mod chunked;
+mod exchange;
+mod fields;
+mod half;
+mod head;
+mod lenient;
+mod pairing;
+mod reader;
+
+pub use self::exchange::Transaction;
+pub use self::half::Side;
+
+use std::collections::VecDeque;
+
+use self::exchange::Exchange;
+use self::half::{Half, Place};
+use super::conversation::{Message, StreamEnd};
+use crate::record::{App, CoverageReason, Incomplete};
+use crate::stream::{Absence, Interest, Piece, Skip};
+
+/// Most requests that wait for an answer on one connection; the oldest is given up for a newer one. Clients that
+/// pipeline send a handful (RFC 9112 section 9.3.2 leaves the number open).
+pub const MAX_PENDING: usize = 64;
+
+/// Whom the response under way answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answering {
+    /// The oldest exchange.
+    Oldest,
+    /// A request that was given up.
+    Nobody,
+}
+
+/// An HTTP/1.x connection.
+#[derive(Debug)]
+pub struct Http1 {
+    client: Half,
+    server: Half,
+    /// Oldest first. Boxed, so that an idle connection keeps a few words.
+    exchanges: VecDeque<Box<Exchange>>,
+    answering: Answering,
+    /// Responses to come whose requests were given up.
+    owed: u32,
+    /// The start of some response was not seen since the last one that was.
+    lost_response: bool,
+    /// The connection speaks something else now.
+    left: bool,
+    /// What, where that has a name.
+    became: Option<App>,
+    /// A header did not fit in what is copied; taken by [`Self::take_truncated`].
+    truncated: Option<Side>,
+    /// The connection was joined late, and no message was seen yet.
+    joined_late: bool,
+    understood: u64,
+    not_understood: Option<CoverageReason>,
+    evicted: u32,
+}
+
+impl Http1 {
+    /// A connection of which nothing was read yet; `joined_late` when its beginning was not seen.
+    pub fn new(joined_late: bool) -> Self {
+        Self {
+            client: Half::new(joined_late),
+            server: Half::new(joined_late),
+            exchanges: VecDeque::new(),
+            answering: Answering::Oldest,
+            owed: 0,
+            lost_response: false,
+            left: false,
+            became: None,
+            truncated: None,
+            joined_late,
+            understood: 0,
+            not_understood: None,
+            evicted: 0,
+        }
+    }
+
+    /// What comes next in the direction of `side`.
+    pub fn piece(&mut self, side: Side, piece: Piece, out: &mut Vec<Message>) {
+        match piece {
+            Piece::Data(data) => self.data(side, data, out),
+            Piece::Skip(skip) => self.skip(side, skip, out),
+        }
+    }
+
+    /// Which bytes of `side` from `next` on must be seen.
+    pub fn interest(&self, side: Side, next: u64) -> Interest {
+        self.half(side).interest(next)
+    }
+
+    /// The connection is over: tells what is open.
+    pub fn end(&mut self, how: StreamEnd, out: &mut Vec<Message>) {
+        let why = match how {
+            StreamEnd::StillOpen => Some(Incomplete::StillOpen),
+            StreamEnd::Evicted => Some(Incomplete::Evicted),
+            StreamEnd::Closed | StreamEnd::Reset | StreamEnd::TimedOut => None,
+        };
+        for side in [Side::Client, Side::Server] {
+            self.settle_collected(side, why, out);
+            self.end_body(side, how, out);
+        }
+        while let Some(mut exchange) = self.exchanges.pop_front() {
+            if exchange.incomplete.is_none() {
+                let unseen = self.lost_response && !exchange.is_being_answered();
+                let missing = if unseen {
+                    Some(Incomplete::Gap)
+                } else {
+                    exchange.missing()
+                };
+                exchange.incomplete = missing.map(|missing| why.unwrap_or(missing));
+            }
+            out.push(Message::Http(exchange.into_transaction()));
+        }
+        self.client.place = Place::Off;
+        self.server.place = Place::Off;
+    }
+
+    /// The connection was upgraded, or became a tunnel.
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// What it was upgraded to, where that has a name.
+    pub fn became(&self) -> Option<App> {
+        self.became
+    }
+
+    /// A response body is under way whose length is known.
+    pub fn awaits_response_end(&self) -> bool {
+        match self.server.place {
+            Place::Body(body) => matches!(body.kind, body::Kind::Length { .. }),
+            Place::Head | Place::Lost | Place::Off => false,
+        }
+    }
+
+    /// The side whose header did not fit in what is copied, once.
+    pub fn take_truncated(&mut self) -> Option<Side> {
+        self.truncated.take()
+    }
+
+    /// Bytes that belong to messages.
+    pub fn understood(&self) -> u64 {
+        self.understood
+    }
+
+    /// Why not all bytes do.
+    pub fn not_understood(&self) -> Option<CoverageReason> {
+        self.not_understood
+    }
+
+    /// Requests given up to stay within bounds, and headers.
+    pub fn evicted(&self) -> u32 {
+        self.evicted
+    }
+
+    fn skip(&mut self, side: Side, skip: Skip, out: &mut Vec<Message>) {
+        let mut left = skip.len;
+        self.settle_before_skip(side, skip.why, out);
+        while left > 0 {
+            match &mut self.half_mut(side).place {
+                Place::Head => {
+                    self.half_mut(side).place = Place::Lost;
+                    self.lost_response |= side == Side::Server;
+                }
+                Place::Body(body) => {
+                    let step = body.skip(left, skip.time);
+                    self.understood += step.used;
+                    left -= step.used;
+                    if step.done {
+                        self.end_message(side, out);
+                    }
+                }
+                Place::Lost => {
+                    self.miss(match skip.why {
+                        Absence::LeftOut => CoverageReason::Truncated,
+                        Absence::Lost => CoverageReason::Lost,
+                    });
+                    break;
+                }
+                Place::Off => break,
+            }
+        }
+    }
+
+    /// Some bytes belong to no message; the first reason stays.
+    fn miss(&mut self, reason: CoverageReason) {
+        let reason = if self.joined_late {
+            CoverageReason::JoinedLate
+        } else {
+            reason
+        };
+        self.not_understood.get_or_insert(reason);
+    }
+
+    fn end_body(&mut self, side: Side, how: StreamEnd, out: &mut Vec<Message>) {
+        let Place::Body(body) = self.half(side).place else {
+            return;
+        };
+        let ended = match body.kind {
+            _ if body.doubtful => true,
+            body::Kind::UntilClose | body::Kind::Unknown => how == StreamEnd::Closed,
+            body::Kind::Length { .. } | body::Kind::Chunked(_) => false,
+        };
+        if ended {
+            self.end_message(side, out);
+        } else if let Some(exchange) = self.current(side) {
+            exchange.cut_off(side, &body);
+        }
+    }
+
+    fn half(&self, side: Side) -> &Half {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    fn half_mut(&mut self, side: Side) -> &mut Half {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+}

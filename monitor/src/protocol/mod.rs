@@ -1,0 +1,11 @@
+//! Messages from bytes: HTTP/1.x, TLS hellos, DNS. Nothing here knows of detection, processes or addresses.
+//!
+//! [`conversation`] is the way in for TCP: one [`conversation::Conversation`] a flow. [`dns::parse`] is the way in for
+//! datagrams. Malformed input is an anomaly on the message, lost bytes are a gap; neither is an error or a panic.
+
+pub mod conversation;
+pub mod dns;
+pub mod http1;
+pub mod identify;
+pub mod text;
+pub mod tls;

@@ -1,0 +1,113 @@
+//! Text from the wire, made fit to be shown: the bytes of an attacker never reach a terminal or break a line.
+
+use std::fmt::Write;
+
+/// Longest request target kept, bytes of output. Servers refuse longer ones (nginx `large_client_header_buffers` 8 KiB,
+/// Apache `LimitRequestLine` 8190) and four kibibytes identify any endpoint.
+pub const MAX_TARGET: usize = 4 * 1024;
+/// Longest other text kept, bytes of output: names, user agents, media types.
+pub const MAX_TEXT: usize = 512;
+/// Ends a text that was cut.
+pub const CUT: char = '…';
+
+/// `bytes` as printable UTF-8 of at most `max` bytes (and [`CUT`], where it was cut).
+///
+/// What is printable UTF-8 stays as it is, backslashes too. Bytes that are no UTF-8 and control characters become
+/// `\xNN`; characters that would make a reader see something else (C1 controls, line and paragraph separators,
+/// bidirectional and zero-width formatting, byte order mark) become `\u{N}`.
+pub fn printable(bytes: &[u8], max: usize) -> String {
+    if bytes.len() <= max
+        && bytes.iter().all(|b| matches!(b, b' '..=b'~'))
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(bytes.len().min(max) + CUT.len_utf8());
+    for part in bytes.utf8_chunks() {
+        for c in part.valid().chars() {
+            let before = out.len();
+            push_char(&mut out, c);
+            if out.len() > max {
+                return cut(out, before);
+            }
+        }
+        for b in part.invalid() {
+            let before = out.len();
+            push_byte(&mut out, *b);
+            if out.len() > max {
+                return cut(out, before);
+            }
+        }
+    }
+    out
+}
+
+fn cut(mut out: String, at: usize) -> String {
+    out.truncate(at);
+    out.push(CUT);
+    out
+}
+
+fn push_char(out: &mut String, c: char) {
+    if c.is_ascii() {
+        if c.is_ascii_control() {
+            push_byte(out, c as u8);
+        } else {
+            out.push(c);
+        }
+    } else if c.is_control() || is_misleading(c) {
+        // Writing to a String does not fail.
+        let _ = write!(out, "\\u{{{:x}}}", c as u32);
+    } else {
+        out.push(c);
+    }
+}
+
+fn push_byte(out: &mut String, b: u8) {
+    let _ = write!(out, "\\x{b:02x}");
+}
+
+/// Characters of Unicode's `Bidi_Control` property, separators, and those that have no width.
+fn is_misleading(c: char) -> bool {
+    matches!(c,
+        '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: &[u8], text: &str) {
+        assert_eq!(printable(bytes, 100), text);
+    }
+
+    #[test]
+    fn escapes_what_is_no_text() {
+        check(b"/plain?q=1", "/plain?q=1");
+        check("/größe".as_bytes(), "/größe");
+        check(b"a\x1b[31mb\nc", "a\\x1b[31mb\\x0ac");
+        check(b"\xff\xc3", "\\xff\\xc3");
+        check("x\u{202e}y\u{9b}".as_bytes(), "x\\u{202e}y\\u{9b}");
+        check(b"back\\slash", "back\\slash");
+    }
+
+    #[test]
+    fn marks_a_cut_and_never_splits() {
+        assert_eq!(printable(b"abcdef", 6), "abcdef");
+        assert_eq!(printable(b"abcdefg", 6), "abcdef…");
+        assert_eq!(printable(b"abc\xff", 6), "abc…");
+        assert_eq!(printable("ééé".as_bytes(), 5), "éé…");
+    }
+
+    proptest! {
+        #[test]
+        fn is_bounded_and_printable(bytes: Vec<u8>, max in 0usize..64) {
+            let text = printable(&bytes, max);
+            prop_assert!(text.len() <= max + CUT.len_utf8());
+            prop_assert!(!text.chars().any(char::is_control));
+        }
+    }
+}
