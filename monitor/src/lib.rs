@@ -7,6 +7,7 @@ pub mod alert;
 pub mod event;
 pub mod flow;
 pub mod observation;
+pub mod pattern;
 pub mod pipeline;
 pub mod protocol;
 pub mod record;
