@@ -4,6 +4,7 @@
 //! Everything that touches the kernel, files, sockets or the clock is behind the feature `live`.
 
 pub mod alert;
+pub mod baseline;
 pub mod enrich;
 pub mod event;
 pub mod flow;

@@ -1,0 +1,42 @@
+//! What is normal: what detectors have learned, in bounded memory, and how it is kept over a restart.
+
+pub mod first_seen;
+pub mod names;
+pub mod program;
+
+use std::sync::Arc;
+
+use crate::time::Timestamp;
+
+/// One thing learned, as the store keeps it. Which detector's it is stands beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Whose habit it is; empty for the baseline as a whole.
+    pub subject: Arc<str>,
+    /// What belongs to it; empty for the subject itself.
+    pub member: Arc<str>,
+    /// First sight.
+    pub first: Timestamp,
+    /// Latest sight.
+    pub last: Timestamp,
+    /// Observations.
+    pub count: u64,
+    /// Marks, in the meaning of the structure that wrote it.
+    pub marks: u32,
+}
+
+/// A difference between what is in memory and what was exported before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// This row is new or different.
+    Put(Row),
+    /// This row is gone.
+    Remove {
+        /// Its subject.
+        subject: Arc<str>,
+        /// Its member.
+        member: Arc<str>,
+    },
+    /// All rows are gone: more was removed than was worth remembering one by one. What is still there follows.
+    Clear,
+}
