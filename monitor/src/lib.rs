@@ -4,9 +4,14 @@
 //! Everything that touches the kernel, files, sockets or the clock is behind the feature `live`.
 
 pub mod alert;
+pub mod alerts;
+pub mod allow;
 pub mod baseline;
+pub mod config;
+pub mod detectors;
 pub mod enrich;
 pub mod event;
+pub mod finding;
 pub mod flow;
 pub mod observation;
 pub mod pattern;

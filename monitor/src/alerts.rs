@@ -1,0 +1,386 @@
+//! The desk where findings become alerts: one occurrence a cause, told when it is new, when it grows and when it ends.
+//!
+//! A cause is (detector, actor, target). Its occurrence lasts until nothing has supported it for the detector's quiet
+//! time, or until a rule allows it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::alert::{Actor, ActorKind, Alert, AlertState, Sample, Target};
+use crate::allow::{AllowRule, Rules};
+use crate::config::Bounds;
+use crate::finding::Finding;
+use crate::record::{Body, Record};
+use crate::time::Timestamp;
+
+/// Updates that are neither a rise in severity nor a doubling come at most this often (the contract's minute) ...
+const UPDATE_EVERY: Duration = Duration::from_mins(1);
+/// ... and, as an occurrence grows old, at most once in this part of its age: a day-old alert is told eight times a
+/// day more, not 1,440 times. What it counts meanwhile is in the open alert, which `monitor alerts` shows.
+const UPDATE_PART_OF_AGE: u32 = 8;
+/// Records kept as evidence; the contract's number.
+const MOST_SAMPLES: usize = 5;
+
+/// What the desk did, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeskCounts {
+    /// Alerts raised (records with state `new`).
+    pub raised: u64,
+    /// Findings that a rule covered.
+    pub allowed: u64,
+    /// Alerts closed early since too many were open.
+    pub evicted: u64,
+    /// Findings not raised since all open alerts were more severe.
+    pub crowded_out: u64,
+}
+
+/// The open alerts.
+#[derive(Debug)]
+pub struct Desk {
+    most_open: usize,
+    open: BTreeMap<Cause, Open>,
+    /// No alert has anything due before this; it may be early, never late.
+    next_due: Option<Timestamp>,
+    counts: DeskCounts,
+}
+
+/// What makes two findings one occurrence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    detector: &'static str,
+    actor: Option<(&'static str, Arc<str>)>,
+    target: [Option<Arc<str>>; 4],
+}
+
+#[derive(Debug)]
+struct Open {
+    alert: Arc<Alert>,
+    quiet: Duration,
+    /// When the latest record of it was written.
+    told_at: Timestamp,
+    /// `count` in that record.
+    told_count: u64,
+    /// Whether there is more than that record says.
+    untold: bool,
+}
+
+impl Desk {
+    /// With nothing open.
+    pub fn new(bounds: &Bounds) -> Self {
+        Self {
+            most_open: usize::try_from(bounds.open_alerts.get()).unwrap_or(usize::MAX),
+            open: BTreeMap::new(),
+            next_due: None,
+            counts: DeskCounts::default(),
+        }
+    }
+
+    /// Takes a finding in, unless a rule covers it.
+    pub fn file(&mut self, now: Timestamp, finding: Finding, rules: &Rules, out: &mut Vec<Record>) {
+        if rules.find(now, &finding).is_some() {
+            self.counts.allowed += 1;
+            return;
+        }
+        let cause = Cause::of(&finding);
+        // An occurrence whose quiet time has passed is over, also if no timeout came between.
+        if self
+            .open
+            .get(&cause)
+            .is_some_and(|open| open.ends() <= finding.last_seen)
+        {
+            self.resolve(now, &cause, None, out);
+        }
+        if let Some(open) = self.open.get_mut(&cause) {
+            let severity = open.alert.severity;
+            open.support(finding);
+            let risen = open.alert.severity > severity;
+            let doubled = open.alert.count >= open.told_count.saturating_mul(2);
+            if risen || doubled || open.update_due() <= now {
+                open.tell(now, out);
+            }
+            let due = open.due();
+            self.note_due(due);
+        } else if self.make_room(now, &finding, out) {
+            let open = Open::new(now, &cause, finding);
+            out.push(record(now, &open.alert));
+            self.counts.raised += 1;
+            let due = open.due();
+            self.open.insert(cause, open);
+            self.note_due(due);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.next_due
+    }
+
+    /// Tells the updates that are due and resolves what has been quiet for long enough.
+    pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        if self.next_due.is_none_or(|due| now < due) {
+            return;
+        }
+        let over: Vec<Cause> = self
+            .open
+            .iter()
+            .filter(|(_, open)| open.ends() <= now)
+            .map(|(cause, _)| cause.clone())
+            .collect();
+        for cause in &over {
+            self.resolve(now, cause, None, out);
+        }
+        for open in self
+            .open
+            .values_mut()
+            .filter(|open| open.untold && open.update_due() <= now)
+        {
+            open.tell(now, out);
+        }
+        self.next_due = self.open.values().map(Open::due).min();
+    }
+
+    /// The input is over: tells what has not been told yet. Alerts stay as they are, since nothing has ended them.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        for open in self.open.values_mut().filter(|open| open.untold) {
+            open.tell(now, out);
+        }
+    }
+
+    /// Ends the open alerts that `rule` covers. Gives their number.
+    pub fn apply_rule(&mut self, now: Timestamp, rule: &AllowRule, out: &mut Vec<Record>) -> usize {
+        let covered: Vec<Cause> = self
+            .open
+            .iter()
+            .filter(|(_, open)| rule.covers_alert(now, &open.alert))
+            .map(|(cause, _)| cause.clone())
+            .collect();
+        let mut by = format!("allowed by {}", rule.id());
+        if !rule.comment.is_empty() {
+            let _ = write!(by, ": {}", rule.comment);
+        }
+        for cause in &covered {
+            self.resolve(now, cause, Some(&by), out);
+        }
+        covered.len()
+    }
+
+    /// The open alerts, as they stand now; in order of cause.
+    pub fn open(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.open.values().map(|open| &open.alert)
+    }
+
+    /// What the desk did, since the start.
+    pub fn counts(&self) -> DeskCounts {
+        self.counts
+    }
+
+    fn note_due(&mut self, due: Timestamp) {
+        self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+    }
+
+    fn resolve(&mut self, now: Timestamp, cause: &Cause, by: Option<&str>, out: &mut Vec<Record>) {
+        if let Some(mut open) = self.open.remove(cause) {
+            let quiet = open.quiet.as_secs();
+            let alert = Arc::make_mut(&mut open.alert);
+            alert.state = AlertState::Resolved;
+            alert.resolved_by = Some(by.map_or_else(|| format!("quiet for {quiet} s"), str::to_owned));
+            out.push(record(now, &open.alert));
+        }
+    }
+
+    /// Closes the least severe, then longest quiet alert if the desk is full. Says no to a finding that is itself less
+    /// severe than all: a flood of small ones must not push a great one out.
+    fn make_room(&mut self, now: Timestamp, finding: &Finding, out: &mut Vec<Record>) -> bool {
+        if self.open.len() < self.most_open {
+            return true;
+        }
+        let least = self
+            .open
+            .iter()
+            .min_by_key(|(_, open)| (open.alert.severity, open.alert.last_seen));
+        let Some((cause, least)) = least else {
+            return false;
+        };
+        if least.alert.severity > finding.severity {
+            self.counts.crowded_out += 1;
+            return false;
+        }
+        let cause = cause.clone();
+        self.resolve(now, &cause, Some("closed early: too many alerts are open"), out);
+        self.counts.evicted += 1;
+        true
+    }
+}
+
+impl Open {
+    fn new(now: Timestamp, cause: &Cause, finding: Finding) -> Self {
+        let doc = finding.detector;
+        let mut evidence = finding.evidence;
+        evidence.samples.truncate(MOST_SAMPLES);
+        let alert = Alert {
+            id: cause.occurrence(finding.first_seen),
+            state: AlertState::New,
+            detector: doc.name,
+            ioc: doc.ioc,
+            pillar: doc.pillar,
+            severity: finding.severity,
+            confidence: finding.confidence,
+            title: finding.title,
+            summary: finding.summary,
+            actor: finding.actor,
+            target: finding.target,
+            evidence,
+            count: finding.count.max(1),
+            first_seen: finding.first_seen,
+            last_seen: finding.last_seen,
+            coverage: finding.coverage,
+            owasp_api: doc.owasp_api,
+            attack: doc.attack,
+            resolved_by: None,
+        };
+        Self {
+            told_at: now,
+            told_count: alert.count,
+            untold: false,
+            quiet: doc.quiet,
+            alert: Arc::new(alert),
+        }
+    }
+
+    /// Takes in a finding of the same cause. Severity and confidence stay at their highest, the words are the latest.
+    fn support(&mut self, finding: Finding) {
+        let alert = Arc::make_mut(&mut self.alert);
+        let mut samples = std::mem::take(&mut alert.evidence.samples);
+        let mut evidence = finding.evidence;
+        for sample in std::mem::take(&mut evidence.samples) {
+            keep_sample(&mut samples, sample);
+        }
+        evidence.samples = samples;
+        alert.evidence = evidence;
+        alert.severity = alert.severity.max(finding.severity);
+        alert.confidence = alert.confidence.max(finding.confidence);
+        alert.title = finding.title;
+        alert.summary = finding.summary;
+        alert.count = alert.count.saturating_add(finding.count);
+        alert.last_seen = alert.last_seen.max(finding.last_seen);
+        alert.coverage = finding.coverage;
+        self.untold = true;
+    }
+
+    fn tell(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        Arc::make_mut(&mut self.alert).state = AlertState::Update;
+        self.told_at = now;
+        self.told_count = self.alert.count;
+        self.untold = false;
+        out.push(record(now, &self.alert));
+    }
+
+    /// When the occurrence is over if nothing supports it.
+    fn ends(&self) -> Timestamp {
+        self.alert.last_seen + self.quiet
+    }
+
+    /// When an update may be told that is neither a rise nor a doubling.
+    fn update_due(&self) -> Timestamp {
+        let age = self.told_at.since(self.alert.first_seen);
+        self.told_at + UPDATE_EVERY.max(age / UPDATE_PART_OF_AGE)
+    }
+
+    fn due(&self) -> Timestamp {
+        if self.untold {
+            self.ends().min(self.update_due())
+        } else {
+            self.ends()
+        }
+    }
+}
+
+/// The first samples and the latest: a later record of the same flow or transaction takes the place of the earlier,
+/// and when there is no room a new one takes the last place.
+fn keep_sample(samples: &mut Vec<Sample>, sample: Sample) {
+    let same = |kept: &Sample| match (kept, &sample) {
+        (Sample::Flow(a), Sample::Flow(b)) => a.flow == b.flow,
+        (Sample::Http(a), Sample::Http(b)) => a.flow == b.flow && a.turn == b.turn,
+        (Sample::Flow(_), Sample::Http(_)) | (Sample::Http(_), Sample::Flow(_)) => false,
+    };
+    if let Some(kept) = samples.iter_mut().find(|kept| same(kept)) {
+        *kept = sample;
+        return;
+    }
+    samples.truncate(MOST_SAMPLES - 1);
+    samples.push(sample);
+}
+
+impl Cause {
+    fn of(finding: &Finding) -> Self {
+        let Target {
+            endpoint,
+            destination,
+            process,
+            file,
+        } = finding.target.clone();
+        let Finding { detector, actor, .. } = finding;
+        Self {
+            detector: detector.name,
+            actor: actor.as_ref().map(|Actor { kind, id }| (kind_key(*kind), id.clone())),
+            target: [endpoint, destination, process, file],
+        }
+    }
+
+    /// Name of the occurrence that began at `first_seen`: the first 64 bits of a SHA-256. With a million alerts two
+    /// are alike with a probability of 3e-8.
+    fn occurrence(&self, first_seen: Timestamp) -> Arc<str> {
+        let mut hash = Sha256::new();
+        let mut field = |text: &str| {
+            // Length first: ("ab", "c") and ("a", "bc") are not alike.
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        };
+        field(self.detector);
+        let (kind, id) = self.actor.as_ref().map_or(("", ""), |(kind, id)| (*kind, id));
+        field(kind);
+        field(id);
+        for part in &self.target {
+            field(part.as_deref().unwrap_or_default());
+        }
+        hash.update(first_seen.as_nanos().to_be_bytes());
+        let digest = hash.finalize();
+        digest
+            .iter()
+            .take(8)
+            .fold(String::with_capacity(16), |mut id, byte| {
+                let _ = write!(id, "{byte:02x}");
+                id
+            })
+            .into()
+    }
+}
+
+/// Part of the id: must never change.
+const fn kind_key(kind: ActorKind) -> &'static str {
+    match kind {
+        ActorKind::Ip => "ip",
+        ActorKind::Network => "network",
+        ActorKind::Asn => "asn",
+        ActorKind::Organization => "organization",
+        ActorKind::Country => "country",
+        ActorKind::Account => "account",
+        ActorKind::Key => "key",
+        ActorKind::Token => "token",
+        ActorKind::Session => "session",
+        ActorKind::Fingerprint => "fingerprint",
+        ActorKind::UserAgent => "user_agent",
+        ActorKind::Process => "process",
+    }
+}
+
+fn record(now: Timestamp, alert: &Arc<Alert>) -> Record {
+    Record {
+        time: now,
+        body: Body::Alert(alert.clone()),
+    }
+}

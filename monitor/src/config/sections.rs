@@ -1,0 +1,203 @@
+//! The small tables of the configuration that belong to no single component of the core.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::Period;
+
+/// How records name this host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Host {
+    /// Name in every record; without it the kernel's host name.
+    #[schemars(example = &"api-1")]
+    pub name: Option<String>,
+}
+
+/// What of the host's traffic is watched, and how much of it is copied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Capture {
+    /// Watch only these cgroups and those below them, as paths under the cgroup v2 mount ("/system.slice/api.service");
+    /// empty means the whole host.
+    pub cgroups: Vec<String>,
+    /// Leave these cgroups out, and those below them.
+    pub exclude_cgroups: Vec<String>,
+    /// Leave out connections that have one of these ports at either end.
+    pub exclude_ports: Vec<u16>,
+    /// Bytes copied of the start of each request; what follows is only counted. A service whose request headers do not
+    /// fit is given more by itself. 256 to 65536.
+    #[serde(deserialize_with = "snap")]
+    #[schemars(range(min = 256, max = 65_536))]
+    pub request_snap: u32,
+    /// Bytes copied of the start of each response. 256 to 65536.
+    #[serde(deserialize_with = "snap")]
+    #[schemars(range(min = 256, max = 65_536))]
+    pub response_snap: u32,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        let knobs = monitor_common::knobs::Knobs::DEFAULT;
+        Self {
+            cgroups: Vec::new(),
+            exclude_cgroups: Vec::new(),
+            exclude_ports: Vec::new(),
+            request_snap: knobs.request_snap,
+            response_snap: knobs.response_snap,
+        }
+    }
+}
+
+/// Below a request line there is nothing to read; above, one turn could fill a ring.
+fn snap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let bytes = u32::deserialize(deserializer)?;
+    if (256..=65_536).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(de::Error::custom(format!("{bytes} is not within 256 to 65536 bytes")))
+    }
+}
+
+/// Where records go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Output {
+    /// File to append records to as JSON lines; without it standard output. `--output` goes before it.
+    #[schemars(example = &"/var/log/monitor/alerts.jsonl")]
+    pub path: Option<PathBuf>,
+}
+
+/// The Unix socket that `monitor status`, `flows`, `requests` and `alerts` ask.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Control {
+    /// Where it is.
+    pub socket: PathBuf,
+    /// Members of this group may ask too; without it only root and the daemon's own user.
+    #[schemars(example = &"monitor")]
+    pub group: Option<String>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            socket: PathBuf::from("/run/monitor/control.sock"),
+            group: None,
+        }
+    }
+}
+
+/// How long the monitor watches before it judges by what it has learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learning {
+    /// Counted in event time, for each subject (program, endpoint, identity, …) from its first sight. "0s" judges at
+    /// once.
+    pub period: Period,
+}
+
+impl Default for Learning {
+    /// A week holds each hour of the week once.
+    fn default() -> Self {
+        Self {
+            period: Period::from_days(7),
+        }
+    }
+}
+
+/// Which networks are ours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Networks {
+    /// Networks that are ours: what goes there stays inside, and weighs less.
+    #[serde(with = "networks")]
+    #[schemars(with = "Vec<String>")]
+    pub internal: Vec<IpNet>,
+}
+
+/// Networks as text; an address alone is the longest prefix.
+mod networks {
+    use serde::Serializer;
+
+    use super::{Deserialize, Deserializer, IpNet, de};
+
+    pub(super) fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks.iter().map(IpNet::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        let wrong = |text: &String| de::Error::custom(format!("`{text}` is not a network such as \"10.0.0.0/8\""));
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts
+            .iter()
+            .map(|text| crate::pattern::parse_network(text).ok_or_else(|| wrong(text)))
+            .collect()
+    }
+}
+
+impl Networks {
+    /// Whether `address` is in one of our own networks.
+    pub fn is_internal(&self, address: std::net::IpAddr) -> bool {
+        self.internal.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Private use (RFC 1918), shared between a provider's customers (RFC 6598), unique local (RFC 4193).
+const PRIVATE: [&str; 5] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+];
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self {
+            internal: PRIVATE.iter().filter_map(|text| text.parse().ok()).collect(),
+        }
+    }
+}
+
+/// Limits on the monitor's own memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Alerts open at a time. Beyond it the least severe and longest quiet one is closed, and counted.
+    #[schemars(range(min = 1))]
+    pub open_alerts: std::num::NonZeroU32,
+}
+
+impl Default for Bounds {
+    /// About 4 KiB each with five samples: 4 MiB. A person reads tens.
+    fn default() -> Self {
+        Self {
+            open_alerts: std::num::NonZeroU32::MIN.saturating_add(1023),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_ranges_are_internal_by_default() {
+        let networks = Networks::default();
+        assert_eq!(networks.internal.len(), PRIVATE.len());
+        for (address, internal) in [
+            ("10.1.2.3", true),
+            ("192.168.0.1", true),
+            ("fd00::1", true),
+            ("198.51.100.7", false),
+            ("169.254.169.254", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(networks.is_internal(address.parse().unwrap()), internal, "{address}");
+        }
+    }
+}

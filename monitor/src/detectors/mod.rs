@@ -1,0 +1,345 @@
+//! The detectors, one file each, and the registry that runs them.
+//!
+//! A detector sees [`Observation`]s and nothing else: no bytes, no other detector, no clock, no I/O, no error. Time
+//! comes with the observations. It bounds its own memory and counts what it had to give up. To add one: its file (doc,
+//! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
+
+pub mod unknown_destination;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::alert::Pillar;
+use crate::baseline::{Change, Row};
+use crate::config::Config;
+use crate::finding::Finding;
+use crate::observation::Observation;
+use crate::time::Timestamp;
+
+/// From `file: Type,` a detector: its settings in [`Settings`], its page in [`DOCS`], itself in [`enabled`].
+macro_rules! registry {
+    ($($(#[$doc:meta])+ $name:ident: $detector:ident,)+) => {
+        /// The detectors' settings, a table each.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Settings {
+            $(
+                $(#[$doc])+
+                pub $name: $name::Settings,
+            )+
+        }
+
+        /// Documentation of every detector there is.
+        pub const DOCS: &[&DetectorDoc] = &[$(&$name::DOC),+];
+
+        /// Names of every detector there is.
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+        fn enabled(config: &Config) -> Vec<Box<dyn Detector>> {
+            let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+            $(
+                if config.detectors.$name.enabled {
+                    detectors.push(Box::new($name::$detector::new(config)));
+                }
+            )+
+            detectors
+        }
+    };
+}
+registry! {
+    /// A program reaches a destination that was never seen for it.
+    unknown_destination: UnknownDestination,
+}
+
+/// One kind of thing that can be wrong, and the state to tell.
+pub trait Detector: Send {
+    /// Its documentation, from which the manual and `monitor explain` are made.
+    fn doc(&self) -> &'static DetectorDoc;
+
+    /// Looks at one observation. Observations come in order of time.
+    fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>);
+
+    /// Time has come to `now`: judges what waited for it and forgets what is too old.
+    fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>);
+
+    /// The input is over: judges what is still waiting on what it has.
+    fn finish(&mut self, now: Timestamp, findings: &mut Vec<Finding>);
+
+    /// When it wants [`Self::expire`] next.
+    fn next_timeout(&self) -> Option<Timestamp>;
+
+    /// Subjects that are still learning what is normal for them.
+    fn learning(&self, now: Timestamp) -> u64;
+
+    /// What was given up to stay within its bounds, by cause, since the start.
+    fn left_out(&self) -> Vec<(&'static str, u64)>;
+
+    /// What changed in its baseline since the last call, for the store.
+    fn export_dirty(&mut self) -> Vec<Change>;
+
+    /// Takes back what was exported. `now` guards against a clock that has jumped back since.
+    fn import(&mut self, rows: Vec<Row>, now: Timestamp);
+}
+
+/// A detector's documentation, with fixed headings.
+#[derive(Debug)]
+pub struct DetectorDoc {
+    /// As in records and in the configuration.
+    pub name: &'static str,
+    /// Row of the ten indicators of compromise, where it has one.
+    pub ioc: Option<u8>,
+    /// Pillar.
+    pub pillar: Pillar,
+    /// An occurrence is over when nothing has supported it for this long.
+    pub quiet: Duration,
+    /// OWASP API Security Top 10 (2023) entries.
+    pub owasp_api: &'static [&'static str],
+    /// MITRE ATT&CK techniques.
+    pub attack: &'static [&'static str],
+    /// What it detects.
+    pub detects: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// How: window, statistic, threshold, units.
+    pub how: &'static str,
+    /// Limits, and how one may slip past it.
+    pub limits: &'static str,
+    /// What else looks like this.
+    pub false_positives: &'static str,
+    /// Where method and figures come from.
+    pub references: &'static [&'static str],
+}
+
+impl DetectorDoc {
+    /// The manual's page, Markdown.
+    pub fn page(&self) -> String {
+        let mut page = format!("# `{}`\n", self.name);
+        for (heading, text) in [
+            ("What it detects", self.detects),
+            ("Why it matters", self.why),
+            ("How", self.how),
+            ("Limits and evasions", self.limits),
+            ("False positives", self.false_positives),
+        ] {
+            let _ = write!(page, "\n## {heading}\n{text}\n");
+        }
+        page.push_str("\n## References\n");
+        let standards = self.owasp_api.iter().chain(self.attack);
+        for reference in standards.chain(self.references) {
+            let _ = writeln!(page, "- {reference}");
+        }
+        page
+    }
+}
+
+/// The detectors that are enabled.
+pub struct Registry {
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+impl Registry {
+    /// As `config` says.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            detectors: enabled(config),
+        }
+    }
+
+    /// Shows an observation to every detector.
+    pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
+        for detector in &mut self.detectors {
+            detector.observe(observation, findings);
+        }
+    }
+
+    /// Tells every detector that time has come to `now`.
+    pub fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        for detector in &mut self.detectors {
+            if detector.next_timeout().is_some_and(|due| due <= now) {
+                detector.expire(now, findings);
+            }
+        }
+    }
+
+    /// Tells every detector that the input is over.
+    pub fn finish(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        for detector in &mut self.detectors {
+            detector.finish(now, findings);
+        }
+    }
+
+    /// When [`Self::expire`] is wanted next.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.detectors
+            .iter()
+            .filter_map(|detector| detector.next_timeout())
+            .min()
+    }
+
+    /// Subjects that are still learning, over all detectors.
+    pub fn learning(&self, now: Timestamp) -> u64 {
+        self.detectors.iter().map(|detector| detector.learning(now)).sum()
+    }
+
+    /// What was given up, by detector and cause.
+    pub fn left_out(&self) -> Vec<(&'static str, &'static str, u64)> {
+        let of = |detector: &dyn Detector| {
+            let name = detector.doc().name;
+            detector
+                .left_out()
+                .into_iter()
+                .map(move |(cause, count)| (name, cause, count))
+                .collect::<Vec<_>>()
+        };
+        self.detectors
+            .iter()
+            .flat_map(|detector| of(detector.as_ref()))
+            .collect()
+    }
+
+    /// What changed in the baselines since the last call, with the detector whose it is.
+    pub fn export_dirty(&mut self) -> Vec<(&'static str, Vec<Change>)> {
+        self.detectors
+            .iter_mut()
+            .map(|detector| (detector.doc().name, detector.export_dirty()))
+            .filter(|(_, changes)| !changes.is_empty())
+            .collect()
+    }
+
+    /// Gives the detector called `name` its baseline back; a name that is not enabled here is passed over.
+    pub fn import(&mut self, name: &str, rows: Vec<Row>, now: Timestamp) {
+        if let Some(detector) = self.detectors.iter_mut().find(|detector| detector.doc().name == name) {
+            detector.import(rows, now);
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.detectors.iter().map(|detector| detector.doc().name))
+            .finish()
+    }
+}
+
+/// The documentation of the detector called `name`, enabled or not.
+pub fn doc(name: &str) -> Option<&'static DetectorDoc> {
+    DOCS.iter().copied().find(|doc| doc.name == name)
+}
+
+/// The name of a detector that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DetectorName(&'static str);
+
+impl DetectorName {
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl FromStr for DetectorName {
+    type Err = UnknownDetector;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDetector> {
+        let found = NAMES.iter().find(|name| **name == text);
+        found
+            .map(|name| Self(name))
+            .ok_or_else(|| UnknownDetector(text.chars().take(64).collect()))
+    }
+}
+
+/// A name that no detector has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no detector `{0}`; there are: {names}", names = NAMES.join(", "))]
+pub struct UnknownDetector(String);
+
+impl Serialize for DetectorName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for DetectorName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| de::Error::unknown_variant(&text, NAMES))
+    }
+}
+
+impl JsonSchema for DetectorName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DetectorName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": NAMES })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    // A detector whose file is there and which nobody runs would be a promise not kept.
+    #[test]
+    fn every_file_is_registered() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/detectors");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .file_stem()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .filter(|stem| stem != "mod")
+            .collect();
+        let registered: BTreeSet<String> = DOCS.iter().map(|doc| doc.name.to_owned()).collect();
+        assert_eq!(files, registered);
+        assert_eq!(registered, NAMES.iter().map(|name| (*name).to_owned()).collect());
+    }
+
+    #[test]
+    fn every_page_says_all_there_is_to_say() {
+        for doc in DOCS {
+            for text in [doc.detects, doc.why, doc.how, doc.limits, doc.false_positives] {
+                assert!(text.len() > 80, "{}: says too little: {text}", doc.name);
+            }
+            assert!(!doc.references.is_empty() && !doc.quiet.is_zero(), "{}", doc.name);
+            assert!(doc.ioc.is_none_or(|row| (1..=10).contains(&row)), "{}", doc.name);
+            let page = doc.page();
+            let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+            assert_eq!(
+                headings,
+                [
+                    "What it detects",
+                    "Why it matters",
+                    "How",
+                    "Limits and evasions",
+                    "False positives",
+                    "References"
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn a_disabled_detector_does_not_run() {
+        let mut config = Config::default();
+        assert_eq!(Registry::new(&config).detectors.len(), DOCS.len());
+        config.detectors.unknown_destination.enabled = false;
+        assert_eq!(Registry::new(&config).detectors.len(), DOCS.len() - 1);
+    }
+}
