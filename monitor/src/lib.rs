@@ -8,6 +8,10 @@ pub mod alerts;
 pub mod allow;
 pub mod baseline;
 pub mod config;
+#[cfg(feature = "live")]
+pub mod control;
+#[cfg(feature = "live")]
+pub mod daemon;
 pub mod detectors;
 pub mod enrich;
 pub mod event;

@@ -17,7 +17,7 @@ pub mod terminal;
 mod writer;
 
 #[cfg(feature = "live")]
-pub use output::{Encode, JsonLines, Output, Tally};
+pub use output::{Encode, JsonLines, Output, OutputView, Tally};
 #[cfg(feature = "live")]
 pub use place::{Place, Torn};
 #[cfg(feature = "live")]

@@ -57,6 +57,17 @@ impl Tally {
     }
 }
 
+/// What others may know of an output.
+#[derive(Clone, Debug)]
+pub struct OutputView {
+    /// Where it goes.
+    pub place: Where,
+    /// What goes there.
+    pub types: RecordSet,
+    /// What became of it.
+    pub tally: Arc<Tally>,
+}
+
 /// An open output.
 pub struct Output {
     encoder: Box<dyn Encode>,
@@ -87,19 +98,13 @@ impl Output {
         })
     }
 
-    /// What became of its records.
-    pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally)
-    }
-
-    /// Where it goes.
-    pub const fn name(&self) -> &Where {
-        &self.name
-    }
-
-    /// What goes there.
-    pub const fn types(&self) -> RecordSet {
-        self.types
+    /// What others may know of it.
+    pub fn view(&self) -> OutputView {
+        OutputView {
+            place: self.name.clone(),
+            types: self.types,
+            tally: Arc::clone(&self.tally),
+        }
     }
 
     /// Writes those of `records` that go here, whole lines only. A failure is counted and warned of; only a reader that
@@ -211,7 +216,7 @@ mod tests {
                 .iter()
                 .all(|l| l["time"] == later.to_string() && l["host"] == "api-1")
         );
-        assert_eq!(output.tally().written(), 5);
+        assert_eq!(output.tally.written(), 5);
     }
 
     #[test]
@@ -223,14 +228,14 @@ mod tests {
         let mut output = open(&path, "stats");
         std::fs::remove_dir_all(&sub).unwrap();
         output.write(&[stats(START), stats(START)]).unwrap();
-        assert_eq!((output.tally().written(), output.tally().lost()), (0, 2));
-        assert!(output.tally().is_failing());
+        assert_eq!((output.tally.written(), output.tally.lost()), (0, 2));
+        assert!(output.tally.is_failing());
 
         std::fs::create_dir(&sub).unwrap();
         output.reopen();
         output.write(&[stats(START)]).unwrap();
-        assert_eq!((output.tally().written(), output.tally().lost()), (1, 2));
-        assert!(!output.tally().is_failing());
+        assert_eq!((output.tally.written(), output.tally.lost()), (1, 2));
+        assert!(!output.tally.is_failing());
     }
 
     #[test]

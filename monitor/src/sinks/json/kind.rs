@@ -126,6 +126,12 @@ impl RecordSet {
         self.0 & (1 << kind as u8) != 0
     }
 
+    /// These and those.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Its types, in the order of the contract.
     pub fn iter(self) -> impl Iterator<Item = RecordType> {
         RecordType::ALL.into_iter().filter(move |t| self.contains(*t))

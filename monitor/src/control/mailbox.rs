@@ -1,0 +1,98 @@
+//! What may be asked of the engine's thread. It answers between two batches of events, so a query never waits for long
+//! and never finds anything half changed.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, oneshot};
+
+use super::Refusal;
+use super::shape::Facility;
+use crate::alert::Alert;
+use crate::record::{Record, StatsRecord};
+use crate::sinks::json::RecordType;
+use crate::time::Timestamp;
+
+/// Questions that wait: far more than connections, so that it is full only when the engine hangs.
+const QUESTIONS: usize = 256;
+
+/// How long an answer may take. A batch of events takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One question with the way back.
+#[derive(Debug)]
+pub enum Ask {
+    /// How it goes.
+    Status(oneshot::Sender<StatusAnswer>),
+    /// The flows that live.
+    Flows {
+        /// Whether what comes later is wanted too.
+        follow: bool,
+        /// The way back.
+        reply: oneshot::Sender<Recent>,
+    },
+    /// The latest records of a type that is kept: requests, or alerts with those that are open.
+    Recent {
+        /// Which.
+        kind: RecordType,
+        /// Whether what comes later is wanted too.
+        follow: bool,
+        /// The way back.
+        reply: oneshot::Sender<Recent>,
+    },
+    /// One alert, open or lately resolved.
+    Alert {
+        /// Its id.
+        id: String,
+        /// The way back.
+        reply: oneshot::Sender<(Timestamp, Option<Arc<Alert>>)>,
+    },
+}
+
+/// How it goes.
+#[derive(Debug)]
+pub struct StatusAnswer {
+    /// The engine's time.
+    pub now: Timestamp,
+    /// What a `stats` record would say.
+    pub stats: StatsRecord,
+    /// What the capture has.
+    pub capture: Vec<Facility<'static>>,
+}
+
+/// Records up to now, and the way to those that follow without a gap or a repetition between.
+#[derive(Debug)]
+pub struct Recent {
+    /// The engine's time.
+    pub now: Timestamp,
+    /// In order of time.
+    pub records: Vec<Record>,
+    /// What follows, if that was asked for.
+    pub live: Option<broadcast::Receiver<Record>>,
+}
+
+/// Where questions are put.
+#[derive(Clone, Debug)]
+pub struct Mailbox(SyncSender<Ask>);
+
+impl Mailbox {
+    /// A mailbox, and the engine's end of it.
+    pub fn new() -> (Self, Receiver<Ask>) {
+        let (sender, receiver) = sync_channel(QUESTIONS);
+        (Self(sender), receiver)
+    }
+
+    /// Puts a question and waits for the answer.
+    pub async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        match self.0.try_send(question(reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Err(Refusal::unavailable()),
+        }
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(Refusal::unavailable()),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The control socket: HTTP/1.1 over a Unix socket, for `monitor status` and its like, and for `curl --unix-socket`.
+//!
+//! `docs/control-socket.md` documents the routes. Whoever may connect may read; root and the daemon's own user may also
+//! change things. Everything a client can make grow is bounded: connections, headers, bodies, time, and what a slow
+//! follower may leave unread.
+
+pub mod client;
+mod lines;
+mod listener;
+mod mailbox;
+mod peer;
+mod query;
+mod refusal;
+mod routes;
+mod server;
+pub mod shape;
+
+pub use listener::{DEFAULT_SOCKET, Listener};
+pub use mailbox::{Ask, Mailbox, Recent, StatusAnswer};
+pub use peer::{Peer, Right};
+pub use refusal::Refusal;
+pub use routes::Counter;
+pub use server::serve;

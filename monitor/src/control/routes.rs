@@ -1,0 +1,151 @@
+//! The routes of `/v1`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query as Parameters, State};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::Refusal;
+use super::lines::lines;
+use super::mailbox::{Ask, Mailbox, Recent};
+use super::query::Query;
+use super::shape::{OutputStatus, Status};
+use crate::sinks::OutputView;
+use crate::sinks::json::{Alert, Line, RecordType, Stats, Text, Time, append_line};
+use crate::time::Timestamp;
+
+/// What the routes know of the daemon.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    /// The way to the engine.
+    pub mailbox: Mailbox,
+    /// Name of the host in records.
+    pub host: Option<Arc<str>>,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// Its outputs.
+    pub outputs: Arc<[OutputView]>,
+}
+
+type Parsed = Result<Parameters<Query>, QueryRejection>;
+
+/// All routes.
+pub(super) fn router(counter: Counter) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/flows", get(flows))
+        .route("/v1/requests", get(requests))
+        .route("/v1/alerts", get(alerts))
+        .route("/v1/alerts/{id}", get(alert))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(counter)
+}
+
+async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
+    let answer = counter.mailbox.ask(Ask::Status).await?;
+    let outputs = counter.outputs.iter().map(|output| OutputStatus {
+        place: Text::Owned(output.place.to_string()),
+        records: Text::Owned(output.types.to_string()),
+        written: output.tally.written(),
+        lost: output.tally.lost(),
+        failing: output.tally.is_failing(),
+    });
+    json(&Status {
+        version: Text::Borrowed(env!("CARGO_PKG_VERSION")),
+        pid: std::process::id(),
+        host: counter.host.as_deref().map(Text::Borrowed),
+        started: Time(counter.started),
+        uptime_s: answer.now.since(counter.started).as_secs(),
+        stats: Stats::from(&answer.stats),
+        capture: answer.capture,
+        outputs: outputs.collect(),
+    })
+}
+
+async fn flows(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    let query = parsed(query)?;
+    let follow = query.follow;
+    let recent = counter.mailbox.ask(|reply| Ask::Flows { follow, reply }).await?;
+    list(&counter, &query, recent)
+}
+
+async fn requests(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    kept(&counter, RecordType::Http, query).await
+}
+
+async fn alerts(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    kept(&counter, RecordType::Alert, query).await
+}
+
+async fn alert(State(counter): State<Counter>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let asked = id.clone();
+    let (now, found) = counter.mailbox.ask(|reply| Ask::Alert { id: asked, reply }).await?;
+    match found {
+        Some(alert) => json(&Line::new(
+            RecordType::Alert,
+            now,
+            counter.host.as_deref(),
+            Alert::from(&*alert),
+        )),
+        None => Err(Refusal::not_found(
+            format!("there is no alert {id}"),
+            "`monitor alerts` lists those that are open and the last thousand that were resolved",
+        )),
+    }
+}
+
+async fn no_such_route(uri: Uri) -> Refusal {
+    Refusal::not_found(
+        format!("there is nothing at {}", uri.path()),
+        "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts and /v1/allow",
+    )
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Refusal {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} is not possible at {}", uri.path()),
+        "docs/control-socket.md lists what is",
+    )
+}
+
+async fn kept(counter: &Counter, kind: RecordType, query: Parsed) -> Result<Response, Refusal> {
+    let query = parsed(query)?;
+    let follow = query.follow;
+    let recent = counter.mailbox.ask(|reply| Ask::Recent { kind, follow, reply }).await?;
+    list(counter, &query, recent)
+}
+
+fn list(counter: &Counter, query: &Query, recent: Recent) -> Result<Response, Refusal> {
+    let since = query.since(recent.now)?;
+    let mut records = recent.records;
+    records.retain(|record| record.time >= since);
+    Ok(lines(query.latest(records), recent.live, counter.host.clone()))
+}
+
+fn parsed(query: Parsed) -> Result<Query, Refusal> {
+    match query {
+        Ok(Parameters(query)) => Ok(query),
+        Err(rejection) => Err(Refusal::bad(
+            rejection.body_text(),
+            "a list takes since=1h, limit=100 and follow=true",
+        )),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
+    let mut body = Vec::new();
+    match append_line(&mut body, value) {
+        Ok(()) => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
+        Err(error) => Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the answer cannot be written as JSON: {error}"),
+            "this is a bug of the monitor: please report it",
+        )),
+    }
+}

@@ -1,0 +1,102 @@
+//! JSON shapes that only the control socket speaks: the daemon writes them, the command line reads them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::sinks::json::{Stats, Text, Time};
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBody<'a> {
+    /// What is wrong.
+    pub error: Text<'a>,
+    /// What to do about it.
+    pub mend: Text<'a>,
+}
+
+/// Lines that a follower was too slow for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// `skipped`.
+    #[serde(rename = "type")]
+    pub kind: SkippedType,
+    /// How many.
+    pub count: u64,
+}
+
+/// Tells [`Skipped`] from a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkippedType {
+    /// Always this.
+    Skipped,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status<'a> {
+    /// Version of the daemon.
+    pub version: Text<'a>,
+    /// Its process.
+    pub pid: u32,
+    /// Name of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<Text<'a>>,
+    /// When it started.
+    pub started: Time,
+    /// How long it runs, seconds.
+    pub uptime_s: u64,
+    /// What a `stats` record would say now.
+    pub stats: Stats<'a>,
+    /// What the kernel gives, and what is lost without the rest.
+    pub capture: Vec<Facility<'a>>,
+    /// Where records go, and what became of them.
+    pub outputs: Vec<OutputStatus<'a>>,
+}
+
+/// One thing that the capture needs or can use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Facility<'a> {
+    /// Short name.
+    pub name: Text<'a>,
+    /// What it is for.
+    pub purpose: Text<'a>,
+    /// Whether it is there.
+    pub state: FacilityState,
+    /// What is lost without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Text<'a>>,
+    /// What brings it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Text<'a>>,
+    /// What was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Text<'a>>,
+}
+
+/// Whether a facility is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FacilityState {
+    /// It is.
+    Ok,
+    /// It is not, and the monitor runs without it.
+    Degraded,
+    /// It is not, and the monitor can not run.
+    Missing,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutputStatus<'a> {
+    /// File, or `standard output`.
+    pub place: Text<'a>,
+    /// Types that go there.
+    pub records: Text<'a>,
+    /// Records in place.
+    pub written: u64,
+    /// Records that could not be written.
+    pub lost: u64,
+    /// Whether the latest write failed.
+    pub failing: bool,
+}

@@ -1,0 +1,233 @@
+//! The engine's thread: drains the source into the core, tells whoever wants to know, and answers questions between.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::followers::Followers;
+use super::history::History;
+use super::source::{Drained, Source};
+use super::vitals;
+use crate::control::{Ask, Recent, StatusAnswer};
+use crate::event::Event;
+use crate::pipeline::Output;
+use crate::record::{Body, FlowRecord, Record, StatsRecord};
+use crate::sinks::json::{RecordSet, RecordType};
+use crate::sinks::{Outbox, OutputView};
+use crate::time::Timestamp;
+
+/// Sleep after a drain that gave something: what comes meanwhile waits in the ring, and 200 wake-ups a second cost
+/// under one percent of a core.
+const BUSY_SLEEP: Duration = Duration::from_millis(5);
+/// Longest sleep, after drains that gave nothing: how late the first event of a quiet host is seen.
+const IDLE_SLEEP: Duration = Duration::from_millis(40);
+/// How often the capture's counts of loss are read.
+const COUNTS_EVERY: Duration = Duration::from_secs(1);
+/// How long the last drains may take when new events keep coming.
+const LAST_DRAIN: Duration = Duration::from_secs(1);
+
+/// The engine as the shell sees it; [`crate::pipeline`] says what each means.
+pub trait Core {
+    /// Takes an event in.
+    fn handle(&mut self, now: Timestamp, event: Event, out: &mut Output);
+    /// When [`Self::handle_timeout`] is wanted.
+    fn poll_timeout(&self) -> Option<Timestamp>;
+    /// Time has come to `now`.
+    fn handle_timeout(&mut self, now: Timestamp, out: &mut Output);
+    /// The input is over.
+    fn finish(&mut self, now: Timestamp, out: &mut Output);
+    /// What a `stats` record would say.
+    fn stats(&self, now: Timestamp) -> StatsRecord;
+    /// The flows that live, as an update would tell them.
+    fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>>;
+}
+
+/// Where the engine's thread tells what it made.
+#[derive(Debug)]
+pub(super) struct Ends {
+    /// To the writer.
+    pub(super) outbox: Outbox,
+    /// Types that any output takes.
+    pub(super) wanted: RecordSet,
+    /// What became of the outputs, for `stats`.
+    pub(super) outputs: Arc<[OutputView]>,
+    /// Questions.
+    pub(super) inbox: Receiver<Ask>,
+    /// Set when it is to end.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// Core, source and ends, on one thread.
+pub(super) struct Engine<C, S> {
+    core: C,
+    source: S,
+    ends: Ends,
+    followers: Followers,
+    history: History,
+    out: Output,
+    /// Event time; never goes back.
+    now: Timestamp,
+    counts_due: Timestamp,
+}
+
+impl<C: Core, S: Source> Engine<C, S> {
+    pub(super) fn new(core: C, source: S, ends: Ends) -> Self {
+        let now = source.now();
+        Self {
+            core,
+            source,
+            ends,
+            followers: Followers::new(),
+            history: History::default(),
+            out: Output::default(),
+            now,
+            counts_due: now,
+        }
+    }
+
+    /// Runs until it is told to stop; then closes the books.
+    pub(super) fn run(mut self) -> Result<()> {
+        let mut sleep = BUSY_SLEEP;
+        while !self.ends.stop.load(Ordering::Relaxed) {
+            let drained = self.turn()?;
+            sleep = match drained {
+                Drained { more: true, .. } => Duration::ZERO,
+                Drained { events: 1.., .. } => BUSY_SLEEP,
+                Drained { .. } => (sleep * 2).clamp(BUSY_SLEEP, IDLE_SLEEP),
+            };
+            self.answer(sleep);
+        }
+        let until = Instant::now() + LAST_DRAIN;
+        while self.turn()?.more && Instant::now() < until {}
+        self.now = self.now.max(self.source.now());
+        self.core.finish(self.now, &mut self.out);
+        self.publish();
+        Ok(())
+    }
+
+    /// One batch of events, and what is due.
+    fn turn(&mut self) -> Result<Drained> {
+        // Read before the drain: if that leaves nothing behind, no event before this moment is still to come, and
+        // timeouts up to it may be told.
+        let before = self.source.now();
+        let (core, out) = (&mut self.core, &mut self.out);
+        let mut latest = self.now;
+        let drained = self
+            .source
+            .drain(|time, event| {
+                latest = latest.max(time);
+                core.handle(time, event, out);
+            })
+            .context("the capture failed")?;
+        self.now = if drained.more { latest } else { latest.max(before) };
+        if self.now >= self.counts_due {
+            self.counts_due = self.now + COUNTS_EVERY;
+            let counts = Event::Losses(self.source.counts());
+            self.core.handle(self.now, counts, &mut self.out);
+        }
+        if self.core.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.core.handle_timeout(self.now, &mut self.out);
+        }
+        self.publish();
+        Ok(drained)
+    }
+
+    /// Tells what the core gave.
+    fn publish(&mut self) {
+        if !self.out.commands.is_empty() {
+            self.source.apply(&self.out.commands);
+            self.out.commands.clear();
+        }
+        if self.out.records.is_empty() {
+            return;
+        }
+        let mut records = std::mem::take(&mut self.out.records);
+        for record in &mut records {
+            if let Body::Stats(stats) = &mut record.body {
+                self.add_own_figures(Arc::make_mut(stats));
+            }
+            self.history.keep(record);
+            self.followers.tell(record);
+        }
+        records.retain(|record| self.ends.wanted.contains(RecordType::of(&record.body)));
+        if !records.is_empty() {
+            self.ends.outbox.send(records);
+        }
+    }
+
+    /// Answers what was asked; waits for questions for as long as there is nothing else to do.
+    fn answer(&mut self, sleep: Duration) {
+        let mut next = if sleep.is_zero() {
+            self.ends.inbox.try_recv().ok()
+        } else {
+            match self.ends.inbox.recv_timeout(sleep) {
+                Ok(ask) => Some(ask),
+                Err(RecvTimeoutError::Timeout) => None,
+                // Nobody can ask any more, which is no reason to spin.
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(sleep);
+                    None
+                }
+            }
+        };
+        while let Some(ask) = next {
+            self.answer_one(ask);
+            next = self.ends.inbox.try_recv().ok();
+        }
+    }
+
+    /// Who has stopped waiting gets no answer, which is nobody's fault: failures to reply are passed over.
+    fn answer_one(&mut self, ask: Ask) {
+        self.now = self.now.max(self.source.now());
+        let now = self.now;
+        match ask {
+            Ask::Status(reply) => {
+                let mut stats = self.core.stats(now);
+                self.add_own_figures(&mut stats);
+                let capture = self.source.report();
+                let _ = reply.send(StatusAnswer { now, stats, capture });
+            }
+            Ask::Flows { follow, reply } => {
+                let flows = self.core.flows(now).into_iter();
+                let records = flows.map(|flow| Record {
+                    time: now,
+                    body: Body::Flow(flow),
+                });
+                let _ = reply.send(Recent {
+                    now,
+                    records: records.collect(),
+                    live: follow.then(|| self.followers.join(RecordType::Flow)),
+                });
+            }
+            Ask::Recent { kind, follow, reply } => {
+                let records = match kind {
+                    RecordType::Http => self.history.requests(),
+                    RecordType::Alert => self.history.alerts(),
+                    // Not kept.
+                    RecordType::Flow
+                    | RecordType::Dns
+                    | RecordType::Tls
+                    | RecordType::File
+                    | RecordType::Incident
+                    | RecordType::Stats => Vec::new(),
+                };
+                let live = follow.then(|| self.followers.join(kind));
+                let _ = reply.send(Recent { now, records, live });
+            }
+            Ask::Alert { id, reply } => {
+                let _ = reply.send((now, self.history.alert(&id)));
+            }
+        }
+    }
+
+    fn add_own_figures(&self, stats: &mut StatsRecord) {
+        stats.cpu_ms = Some(vitals::cpu_ms());
+        stats.rss_bytes = vitals::rss_bytes();
+        let unwritten = self.ends.outputs.iter().map(|output| output.tally.lost()).sum();
+        stats.lost.push(("output_queue_full", self.ends.outbox.lost()));
+        stats.lost.push(("output_unwritable", unwritten));
+    }
+}

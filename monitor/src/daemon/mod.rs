@@ -1,0 +1,20 @@
+//! The running daemon: a thin shell around the engine.
+//!
+//! One thread drains the capture into the engine and answers questions between batches ([`engine`]); another writes
+//! records out ([`crate::sinks::Writer`]); the main thread serves the control socket and signals.
+
+mod engine;
+mod followers;
+mod history;
+mod notify;
+mod run;
+mod source;
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod tests;
+mod vitals;
+
+pub use engine::Core;
+pub use run::{Options, run};
+pub use source::{Drained, Source};

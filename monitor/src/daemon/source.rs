@@ -1,0 +1,33 @@
+//! Where the daemon's events come from: the seam between the shell and the capture.
+
+use crate::control::shape::Facility;
+use crate::event::{CaptureCounts, Command, Event};
+use crate::time::Timestamp;
+
+/// Gives events in batches. Lives on the engine's thread, and is made there.
+pub trait Source {
+    /// The time that events are stamped with, now. Reading it before a drain that leaves nothing behind means that no
+    /// event before it is still to come.
+    fn now(&self) -> Timestamp;
+
+    /// Hands over what has arrived, a bounded batch: a few milliseconds of work, so that questions are answered between.
+    fn drain(&mut self, each: impl FnMut(Timestamp, Event)) -> anyhow::Result<Drained>;
+
+    /// Does what the engine asks for, as far as it can.
+    fn apply(&mut self, commands: &[Command]);
+
+    /// What was lost so far, by cause.
+    fn counts(&mut self) -> CaptureCounts;
+
+    /// What this capture has, and what is lost without the rest.
+    fn report(&self) -> Vec<Facility<'static>>;
+}
+
+/// What a drain gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Events handed over.
+    pub events: usize,
+    /// Whether there is more already.
+    pub more: bool,
+}

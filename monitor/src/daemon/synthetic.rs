@@ -1,0 +1,136 @@
+//! A capture without a kernel, and a core that makes a transaction of each chunk: to test the shell around them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::bail;
+use bytes::Bytes;
+
+use super::{Core, Drained, Source};
+use crate::control::shape::Facility;
+use crate::event::{CaptureCounts, Chunk, ChunkFlags, Command, Direction, Event};
+use crate::pipeline::Output;
+use crate::record::{Body, FlowRecord, Record, StatsRecord};
+use crate::sinks::json::examples;
+use crate::time::Timestamp;
+
+/// What the synthetic capture does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    /// Events in each batch.
+    pub(super) batch: usize,
+    /// Whether there is always more.
+    pub(super) endless: bool,
+    /// Fails after so many batches.
+    pub(super) fail_after: Option<usize>,
+}
+
+pub(super) struct SyntheticSource {
+    load: Load,
+    batches: usize,
+}
+
+impl SyntheticSource {
+    pub(super) fn new(load: Load) -> Self {
+        Self { load, batches: 0 }
+    }
+}
+
+impl Source for SyntheticSource {
+    fn now(&self) -> Timestamp {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        Timestamp::from_nanos(u64::try_from(now.as_nanos()).unwrap())
+    }
+
+    fn drain(&mut self, mut each: impl FnMut(Timestamp, Event)) -> anyhow::Result<Drained> {
+        self.batches += 1;
+        if self.load.fail_after.is_some_and(|after| self.batches > after) {
+            bail!("the ring is gone");
+        }
+        let now = self.now();
+        for _ in 0..self.load.batch {
+            each(now, chunk(now));
+        }
+        Ok(Drained {
+            events: self.load.batch,
+            more: self.load.endless,
+        })
+    }
+
+    fn apply(&mut self, _: &[Command]) {}
+
+    fn counts(&mut self) -> CaptureCounts {
+        CaptureCounts::default()
+    }
+
+    fn report(&self) -> Vec<Facility<'static>> {
+        Vec::new()
+    }
+}
+
+fn chunk(time: Timestamp) -> Event {
+    Event::Chunk(Chunk {
+        flow: examples::FLOW,
+        time,
+        direction: Direction::Received,
+        seq: 0,
+        segment_len: 5,
+        turn: 1,
+        data: Bytes::from_static(b"hello"),
+        peer_end: None,
+        flags: ChunkFlags::default(),
+    })
+}
+
+#[derive(Default)]
+pub(super) struct SyntheticCore {
+    events: u64,
+    stats_due: Option<Timestamp>,
+}
+
+impl SyntheticCore {
+    fn stats_record(&self) -> StatsRecord {
+        StatsRecord {
+            events_received: self.events,
+            ..StatsRecord::default()
+        }
+    }
+}
+
+impl Core for SyntheticCore {
+    fn handle(&mut self, now: Timestamp, event: Event, out: &mut Output) {
+        if self.stats_due.is_none() {
+            self.stats_due = Some(now + Duration::from_millis(50));
+        }
+        if let Event::Chunk(_) = event {
+            self.events += 1;
+            let body = Body::Http(Arc::new(examples::http()));
+            out.records.push(Record { time: now, body });
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.stats_due
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp, out: &mut Output) {
+        self.stats_due = Some(now + Duration::from_millis(50));
+        let body = Body::Stats(Arc::new(self.stats_record()));
+        out.records.push(Record { time: now, body });
+    }
+
+    fn finish(&mut self, now: Timestamp, out: &mut Output) {
+        let body = Body::Alert(Arc::new(examples::alert()));
+        out.records.push(Record { time: now, body });
+        let body = Body::Stats(Arc::new(self.stats_record()));
+        out.records.push(Record { time: now, body });
+    }
+
+    fn stats(&self, _: Timestamp) -> StatsRecord {
+        self.stats_record()
+    }
+
+    fn flows(&self, _: Timestamp) -> Vec<Arc<FlowRecord>> {
+        vec![Arc::new(examples::flow())]
+    }
+}
