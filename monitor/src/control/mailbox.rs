@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::Refusal;
 use super::shape::Facility;
 use crate::alert::Alert;
+use crate::allow::{AllowRule, Origin, RuleError};
 use crate::record::{Record, StatsRecord};
 use crate::sinks::json::RecordType;
 use crate::time::Timestamp;
@@ -43,10 +44,26 @@ pub enum Ask {
     },
     /// One alert, open or lately resolved.
     Alert {
-        /// Its id.
+        /// Its id, or enough of its beginning.
         id: String,
         /// The way back.
         reply: oneshot::Sender<(Timestamp, Option<Arc<Alert>>)>,
+    },
+    /// The allow rules in force.
+    AllowList(oneshot::Sender<Vec<(String, Origin, AllowRule)>>),
+    /// One more.
+    AllowAdd {
+        /// The rule.
+        rule: Box<AllowRule>,
+        /// The way back: its id, and how many open alerts it ended.
+        reply: oneshot::Sender<Result<(String, u64), RuleError>>,
+    },
+    /// One less.
+    AllowRemove {
+        /// Its id.
+        id: String,
+        /// The way back.
+        reply: oneshot::Sender<Result<AllowRule, RuleError>>,
     },
 }
 

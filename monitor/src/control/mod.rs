@@ -4,6 +4,7 @@
 //! change things. Everything a client can make grow is bounded: connections, headers, bodies, time, and what a slow
 //! follower may leave unread.
 
+mod allow;
 pub mod client;
 mod lines;
 mod listener;

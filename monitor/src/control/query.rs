@@ -1,17 +1,16 @@
 //! The query string of a list: `?since=1h&limit=100&follow=true`.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use super::Refusal;
+use crate::config::{Moment, Period};
 use crate::time::Timestamp;
 
 /// What is asked of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Query {
-    /// Nothing older: a duration (`1h`) or a time (RFC 3339).
+    /// Nothing older: a duration (`1h`) or a time (RFC 3339, or a date).
     pub(super) since: Option<String>,
     /// At most so many, the latest.
     pub(super) limit: Option<usize>,
@@ -25,19 +24,16 @@ impl Query {
         let Some(text) = self.since.as_deref() else {
             return Ok(Timestamp::ZERO);
         };
-        if let Some(back) = duration(text) {
-            return Ok(now.saturating_sub(back));
+        if let Ok(back) = text.parse::<Period>() {
+            return Ok(now.saturating_sub(*back));
         }
-        let nanos = text
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .and_then(|t| u64::try_from(t.as_nanosecond()).ok());
-        nanos.map(Timestamp::from_nanos).ok_or_else(|| {
-            Refusal::bad(
+        match text.parse::<Moment>() {
+            Ok(Moment(time)) => Ok(time),
+            Err(_) => Err(Refusal::bad(
                 format!("`{text}` is neither a duration nor a time"),
                 "write since=90s, 15m, 1h or 7d, or a time like 2026-11-27T00:00:00Z",
-            )
-        })
+            )),
+        }
     }
 
     /// The latest of `list` that are wanted; `list` is in order of time.
@@ -47,24 +43,6 @@ impl Query {
         }
         list
     }
-}
-
-/// `90s`, `15m`, `1h`, `7d`.
-fn duration(text: &str) -> Option<Duration> {
-    let unit = text.strip_suffix(|c: char| c.is_ascii_alphabetic()).map(str::len)?;
-    let (number, unit) = text.split_at(unit);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    number
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -7,13 +7,15 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query as Parameters, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 
-use super::Refusal;
 use super::lines::lines;
 use super::mailbox::{Ask, Mailbox, Recent};
 use super::query::Query;
-use super::shape::{OutputStatus, Status};
+use super::shape::{Explained, OutputStatus, Status};
+use super::{Refusal, allow};
+use crate::allow::allow_line;
+use crate::record::{Body, Record};
 use crate::sinks::OutputView;
 use crate::sinks::json::{Alert, Line, RecordType, Stats, Text, Time, append_line};
 use crate::time::Timestamp;
@@ -41,6 +43,8 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/requests", get(requests))
         .route("/v1/alerts", get(alerts))
         .route("/v1/alerts/{id}", get(alert))
+        .route("/v1/allow", get(allow::list).post(allow::add))
+        .route("/v1/allow/{id}", delete(allow::remove))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(counter)
@@ -86,12 +90,10 @@ async fn alert(State(counter): State<Counter>, Path(id): Path<String>) -> Result
     let asked = id.clone();
     let (now, found) = counter.mailbox.ask(|reply| Ask::Alert { id: asked, reply }).await?;
     match found {
-        Some(alert) => json(&Line::new(
-            RecordType::Alert,
-            now,
-            counter.host.as_deref(),
-            Alert::from(&*alert),
-        )),
+        Some(alert) => json(&Explained {
+            alert: Line::new(RecordType::Alert, now, counter.host.as_deref(), Alert::from(&*alert)),
+            allow: Text::Owned(allow_line(&alert)),
+        }),
         None => Err(Refusal::not_found(
             format!("there is no alert {id}"),
             "`monitor alerts` lists those that are open and the last thousand that were resolved",
@@ -124,8 +126,16 @@ async fn kept(counter: &Counter, kind: RecordType, query: Parsed) -> Result<Resp
 fn list(counter: &Counter, query: &Query, recent: Recent) -> Result<Response, Refusal> {
     let since = query.since(recent.now)?;
     let mut records = recent.records;
-    records.retain(|record| record.time >= since);
+    records.retain(|record| began(record) >= since);
     Ok(lines(query.latest(records), recent.live, counter.host.clone()))
+}
+
+/// What `since` is held against: a flow that lives is as old as its start.
+fn began(record: &Record) -> Timestamp {
+    match &record.body {
+        Body::Flow(flow) => flow.start,
+        Body::Http(_) | Body::Dns(_) | Body::Tls(_) | Body::Alert(_) | Body::Stats(_) => record.time,
+    }
 }
 
 fn parsed(query: Parsed) -> Result<Query, Refusal> {
@@ -138,7 +148,7 @@ fn parsed(query: Parsed) -> Result<Query, Refusal> {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
     let mut body = Vec::new();
     match append_line(&mut body, value) {
         Ok(()) => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),

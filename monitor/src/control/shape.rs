@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::sinks::json::{Stats, Text, Time};
+use crate::allow::{AllowRule, Origin};
+use crate::sinks::json::{Alert, Line, Stats, Text, Time};
 
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,4 +100,46 @@ pub struct OutputStatus<'a> {
     pub lost: u64,
     /// Whether the latest write failed.
     pub failing: bool,
+}
+
+/// A line of `GET /v1/allow`, and the answer to `POST /v1/allow`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Allowed<'a> {
+    /// Names the rule: `DELETE /v1/allow/{id}`.
+    pub id: Text<'a>,
+    /// Where it came from.
+    pub origin: RuleOrigin,
+    /// The rule.
+    pub rule: AllowRule,
+    /// Open alerts that it ended when it was added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<u64>,
+}
+
+/// Where a rule came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleOrigin {
+    /// `[[allow]]` of the configuration.
+    Config,
+    /// `monitor allow`, or this socket.
+    Command,
+}
+
+/// `GET /v1/alerts/{id}`: an alert, and what would have kept it from being raised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Explained<'a> {
+    /// The alert, as it stands.
+    pub alert: Line<'a, Alert<'a>>,
+    /// The command to paste into a shell.
+    pub allow: Text<'a>,
+}
+
+impl From<Origin> for RuleOrigin {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Config => Self::Config,
+            Origin::Command => Self::Command,
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::followers::Followers;
 use super::history::History;
 use super::source::{Drained, Source};
 use super::vitals;
+use crate::allow::{AllowRule, Origin, RuleError};
 use crate::control::{Ask, Recent, StatusAnswer};
 use crate::event::Event;
 use crate::pipeline::Output;
@@ -43,6 +44,12 @@ pub trait Core {
     fn stats(&self, now: Timestamp) -> StatsRecord;
     /// The flows that live, as an update would tell them.
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>>;
+    /// The allow rules in force.
+    fn allow_list(&self) -> Vec<(String, Origin, AllowRule)>;
+    /// Adds a rule and ends the open alerts that it covers; gives its id.
+    fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<String, RuleError>;
+    /// Removes a rule that was added at run time.
+    fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError>;
 }
 
 /// Where the engine's thread tells what it made.
@@ -191,8 +198,9 @@ impl<C: Core, S: Source> Engine<C, S> {
                 let _ = reply.send(StatusAnswer { now, stats, capture });
             }
             Ask::Flows { follow, reply } => {
-                let flows = self.core.flows(now).into_iter();
-                let records = flows.map(|flow| Record {
+                let mut flows = self.core.flows(now);
+                flows.sort_by_key(|flow| flow.start);
+                let records = flows.into_iter().map(|flow| Record {
                     time: now,
                     body: Body::Flow(flow),
                 });
@@ -219,6 +227,19 @@ impl<C: Core, S: Source> Engine<C, S> {
             }
             Ask::Alert { id, reply } => {
                 let _ = reply.send((now, self.history.alert(&id)));
+            }
+            Ask::AllowList(reply) => {
+                let _ = reply.send(self.core.allow_list());
+            }
+            Ask::AllowAdd { rule, reply } => {
+                let added = self.core.allow_add(now, *rule, &mut self.out);
+                // Nothing else is in `out` between two batches.
+                let resolved = self.out.records.len() as u64;
+                self.publish();
+                let _ = reply.send(added.map(|id| (id, resolved)));
+            }
+            Ask::AllowRemove { id, reply } => {
+                let _ = reply.send(self.core.allow_remove(&id));
             }
         }
     }

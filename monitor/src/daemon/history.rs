@@ -43,15 +43,23 @@ impl History {
         alerts
     }
 
-    /// One alert.
+    /// One alert, by its id or by the beginning of an id that no other shares.
     pub(super) fn alert(&self, id: &str) -> Option<Arc<Alert>> {
-        let resolved = || {
-            self.resolved
-                .iter()
-                .rev()
-                .find(|record| alert_of(record).is_some_and(|a| &*a.id == id))
-        };
-        self.open.get(id).or_else(resolved).and_then(alert_of).cloned()
+        let mut alike: Vec<&Arc<Alert>> = self
+            .resolved
+            .iter()
+            .chain(self.open.values())
+            .filter_map(alert_of)
+            .filter(|alert| alert.id.starts_with(id))
+            .collect();
+        if let Some(exact) = alike.iter().rev().find(|alert| &*alert.id == id) {
+            return Some(Arc::clone(exact));
+        }
+        alike.dedup_by(|a, b| a.id == b.id);
+        match alike.as_slice() {
+            [one] => Some(Arc::clone(one)),
+            [] | [_, _, ..] => None,
+        }
     }
 
     fn keep_alert(&mut self, alert: &Alert, record: &Record) {
@@ -130,14 +138,27 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_an_id_is_enough_when_no_other_shares_it() {
+        let mut history = History::default();
+        history.keep(&alert("abc", AlertState::New, 1));
+        history.keep(&alert("abd", AlertState::New, 1));
+        history.keep(&alert("ab", AlertState::Resolved, 1));
+        assert_eq!(&*history.alert("abc").unwrap().id, "abc");
+        assert_eq!(&*history.alert("abd").unwrap().id, "abd");
+        assert_eq!(&*history.alert("ab").unwrap().id, "ab");
+        assert_eq!(history.alert("a"), None);
+        assert_eq!(history.alert(""), None);
+    }
+
+    #[test]
     fn what_is_kept_is_bounded() {
         let mut history = History::default();
         for i in 0..RESOLVED as u64 + 5 {
             history.keep(&alert(&i.to_string(), AlertState::Resolved, i));
         }
         assert_eq!(history.alerts().len(), RESOLVED);
-        assert_eq!(history.alert("4"), None);
-        assert!(history.alert("5").is_some());
+        assert_eq!(history.alert("0"), None);
+        assert!(history.alert("1004").is_some());
         let http = Record {
             time: START,
             body: Body::Http(examples::http().into()),

@@ -7,6 +7,7 @@ use anyhow::bail;
 use bytes::Bytes;
 
 use super::{Core, Drained, Source};
+use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::control::shape::Facility;
 use crate::event::{CaptureCounts, Chunk, ChunkFlags, Command, Direction, Event};
 use crate::pipeline::Output;
@@ -86,6 +87,7 @@ fn chunk(time: Timestamp) -> Event {
 pub(super) struct SyntheticCore {
     events: u64,
     stats_due: Option<Timestamp>,
+    rules: Rules,
 }
 
 impl SyntheticCore {
@@ -132,5 +134,20 @@ impl Core for SyntheticCore {
 
     fn flows(&self, _: Timestamp) -> Vec<Arc<FlowRecord>> {
         vec![Arc::new(examples::flow())]
+    }
+
+    fn allow_list(&self) -> Vec<(String, Origin, AllowRule)> {
+        self.rules
+            .list()
+            .map(|(id, origin, rule)| (id.to_owned(), origin, rule.clone()))
+            .collect()
+    }
+
+    fn allow_add(&mut self, _: Timestamp, rule: AllowRule, _: &mut Output) -> Result<String, RuleError> {
+        self.rules.add(rule)
+    }
+
+    fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
+        self.rules.remove(id)
     }
 }

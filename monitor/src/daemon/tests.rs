@@ -154,6 +154,42 @@ fn a_mistake_is_answered_with_what_is_wrong_and_how_to_mend_it() {
 }
 
 #[test]
+fn allow_rules_are_added_listed_and_removed() {
+    let daemon = Daemon::start(SOME);
+    let send = |method: &str, path: &str, body: &str| {
+        let length = body.len();
+        let request = format!("{method} {path} HTTP/1.0\r\ncontent-length: {length}\r\n\r\n{body}");
+        let (code, body) = raw(&daemon.socket(), request.as_bytes());
+        (
+            code,
+            body.lines()
+                .map(|l| serde_json::from_str(l).unwrap())
+                .collect::<Vec<Value>>(),
+        )
+    };
+    let rule = r#"{"detector":"unknown_destination","destination":"*.example.com","comment":"new provider"}"#;
+    let (code, added) = send("POST", "/v1/allow", rule);
+    assert_eq!((code, &added[0]["origin"]), (201, &Value::from("command")));
+    let id = added[0]["id"].as_str().unwrap();
+    let (_, list) = send("GET", "/v1/allow", "");
+    assert_eq!(list.len(), 1);
+    assert_eq!(list[0]["rule"]["destination"], "*.example.com");
+    assert_eq!(send("DELETE", &format!("/v1/allow/{id}"), "").0, 200);
+    assert_eq!(send("DELETE", &format!("/v1/allow/{id}"), "").0, 404);
+    for (wrong, code) in [
+        ("{}", 400),
+        (r#"{"detectr":"x"}"#, 400),
+        ("nonsense", 400),
+        (&"x".repeat(100_000), 413),
+    ] {
+        let (got, body) = send("POST", "/v1/allow", wrong);
+        assert_eq!(got, code);
+        assert!(body[0]["error"].is_string() && body[0]["mend"].is_string());
+    }
+    assert!(send("GET", "/v1/allow", "").1.is_empty());
+}
+
+#[test]
 fn garbage_and_endless_headers_hurt_nobody() {
     let daemon = Daemon::start(SOME);
     assert_eq!(raw(&daemon.socket(), b"\x16\x03\x01\x02\x00garbage\r\n\r\n").0, 400);

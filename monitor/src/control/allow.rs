@@ -1,0 +1,97 @@
+//! `/v1/allow`: the rules of what never raises an alert.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::mailbox::Ask;
+use super::routes::{Counter, json};
+use super::shape::{Allowed, RuleOrigin};
+use super::{Peer, Refusal};
+use crate::allow::{AllowRule, RuleError};
+use crate::sinks::json::{Text, append_line};
+
+pub(super) async fn list(State(counter): State<Counter>) -> Result<Response, Refusal> {
+    let rules = counter.mailbox.ask(Ask::AllowList).await?;
+    let mut body = Vec::new();
+    for (id, origin, rule) in rules {
+        let line = Allowed {
+            id: Text::Owned(id),
+            origin: origin.into(),
+            rule,
+            resolved: None,
+        };
+        // At most a thousand short rules: no need to stream them. Nothing in them fails to be JSON.
+        let _ = append_line(&mut body, &line);
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+pub(super) async fn add(
+    State(counter): State<Counter>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    peer.may_change()?;
+    let body =
+        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller rule"))?;
+    let rule: AllowRule = serde_json::from_slice(&body).map_err(|error| {
+        Refusal::bad(
+            format!("the rule cannot be read: {error}"),
+            r#"send JSON such as {"detector":"unknown_destination","destination":"*.example.com","comment":"why"}"#,
+        )
+    })?;
+    let asked = Box::new(rule.clone());
+    let (id, resolved) = counter
+        .mailbox
+        .ask(|reply| Ask::AllowAdd { rule: asked, reply })
+        .await??;
+    tracing::info!("allow rule {id} added by uid {}", peer.uid);
+    let answer = json(&Allowed {
+        id: Text::Owned(id),
+        origin: RuleOrigin::Command,
+        rule,
+        resolved: Some(resolved),
+    })?;
+    Ok((StatusCode::CREATED, answer).into_response())
+}
+
+pub(super) async fn remove(
+    State(counter): State<Counter>,
+    Extension(peer): Extension<Peer>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    peer.may_change()?;
+    let asked = id.clone();
+    let rule = counter
+        .mailbox
+        .ask(|reply| Ask::AllowRemove { id: asked, reply })
+        .await??;
+    tracing::info!("allow rule {id} removed by uid {}", peer.uid);
+    json(&Allowed {
+        id: Text::Owned(id),
+        origin: RuleOrigin::Command,
+        rule,
+        resolved: None,
+    })
+}
+
+impl From<RuleError> for Refusal {
+    fn from(error: RuleError) -> Self {
+        let status = match error {
+            RuleError::NamesNothing => StatusCode::BAD_REQUEST,
+            RuleError::TooMany | RuleError::FromConfig(_) => StatusCode::CONFLICT,
+            RuleError::Unknown(_) => StatusCode::NOT_FOUND,
+        };
+        // The engine's words hold the remedy: "what is wrong: what to do" or "…; what to do".
+        let words = error.to_string();
+        let (error, mend) = words
+            .split_once(": ")
+            .or_else(|| words.split_once("; "))
+            .unwrap_or((&words, "see the manual"));
+        Self::new(status, error, mend)
+    }
+}
