@@ -1,1 +1,57 @@
-fn main() {}
+//! Set-up, build, test and run of the workspace: `cargo xtask <COMMAND>`.
+//!
+//! One file per subcommand. What a command needs and the machine lacks is found out and installed by [`setup`]; the
+//! kernel object is built by [`bpf`]; everything else is plain cargo.
+
+mod bpf;
+mod build;
+mod cargo;
+mod lint;
+mod programs;
+mod run;
+mod setup;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set-up, build, test and run of the monitor")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the kernel programs and the monitor that carries them
+    Build(build::Args),
+    /// Build, check what this kernel offers, and run the monitor
+    Run(run::Args),
+    /// Run every test: the core alone, the workspace, the real kernel
+    Test(test::Args),
+    /// Formatting, clippy for host and kernel code, licences
+    Lint(lint::Args),
+    /// Say what building needs, what was found, and what would be installed
+    Toolchain(toolchain::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Build(args) => build::build(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::test(&args),
+        Command::Lint(args) => lint::lint(&args),
+        Command::Toolchain(args) => toolchain::toolchain(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
