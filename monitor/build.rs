@@ -41,6 +41,9 @@ fn main() -> Result<(), String> {
 
 /// Where xtask puts the object: into `bpf` in cargo's target folder, which is the one above us that cargo has tagged.
 fn built(out: &Path) -> PathBuf {
-    let target = out.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file()).unwrap_or(out);
+    let target = out
+        .ancestors()
+        .find(|dir| dir.join("CACHEDIR.TAG").is_file())
+        .unwrap_or(out);
     target.join("bpf/monitor.bpf.o")
 }
