@@ -94,7 +94,8 @@ fn rust_src(toolchain: &str) -> Command {
 fn add_rust_src(toolchain: &str) -> Result<()> {
     run(rust_src(toolchain)
         .env("RUSTUP_MAX_RETRIES", RUSTUP_RETRIES)
-        .env("RUSTUP_AUTO_INSTALL", "0"))
+        .env("RUSTUP_AUTO_INSTALL", "0")
+        .env_remove("RUST_BACKTRACE"))
 }
 
 /// Builds bpf-linker where it is looked for first.
