@@ -214,6 +214,12 @@ impl Daemon {
         std::mem::take(&mut self.records)
     }
 
+    /// Waits for the end of a daemon that the test has killed.
+    #[track_caller]
+    pub fn reap(&mut self) {
+        self.child.wait().expect("the daemon's end");
+    }
+
     /// What it has said on standard error.
     pub fn errors(&self) -> String {
         fs::read_to_string(self.launch.path("stderr")).unwrap_or_default()

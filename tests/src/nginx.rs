@@ -132,10 +132,12 @@ pub struct Nginx {
 impl Nginx {
     /// Waits until the log has at least `lines`, ends the server, and gives its account.
     #[track_caller]
-    pub fn truth(self, lines: usize) -> Truth {
+    pub fn truth(mut self, lines: usize) -> Truth {
         wait::until(&format!("{lines} lines of nginx's log"), PATIENCE, || {
             (self.log().len() >= lines).then_some(())
         });
+        // Requests that a client has left behind are logged by then too.
+        self.end();
         let mut truth = Truth {
             port: self.setup.port,
             name: "nginx".to_owned(),
@@ -179,6 +181,18 @@ impl Nginx {
             .collect()
     }
 
+    fn end(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        // The master ends its workers; killing the master alone would leave them.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        if wait::at_most(PATIENCE, || self.child.try_wait().ok().flatten()).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -186,12 +200,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // The master ends its workers; killing the master alone would leave them.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        if wait::at_most(PATIENCE, || self.child.try_wait().ok().flatten()).is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+        self.end();
         if std::thread::panicking() {
             eprintln!(
                 "--- nginx ---\n{}---",

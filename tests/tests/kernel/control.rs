@@ -1,0 +1,163 @@
+//! Questions to the running daemon: by the command line, by curl, and under load.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use monitor_tests::host::{figure, tool};
+use monitor_tests::namespace::succeed;
+use monitor_tests::nginx::Setup;
+use monitor_tests::{Daemon, Field, Host, Launch, Namespace, Nginx};
+use serde_json::Value;
+
+use crate::text;
+
+/// The promise: 99 of 100 answers within this.
+const P99: Duration = Duration::from_millis(50);
+
+/// A daemon that has seen one request to this port.
+#[track_caller]
+fn after_one_request(port: u16) -> (Namespace, Nginx, Daemon) {
+    let (net, mut daemon) = (Namespace::new(), Launch::new().start());
+    let nginx = Setup::on(port).start(&net);
+    net.run(
+        "curl",
+        &["-s", "-o", "/dev/null", &format!("http://127.0.0.1:{port}/612")],
+    );
+    daemon.wait_for_http(port, 1);
+    daemon.wait_for_closes(port, 1);
+    (net, nginx, daemon)
+}
+
+#[track_caller]
+fn lines(daemon: &Daemon, arguments: &[&str]) -> Vec<Value> {
+    let output = daemon.ask(arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    text(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+#[test]
+fn queries_give_json_lines() {
+    let Some(_host) = Host::claim(&["nginx", "curl"]) else {
+        return;
+    };
+    let (_net, _nginx, daemon) = after_one_request(18801);
+    let requests = lines(&daemon, &["requests", "--json"]);
+    let request = requests
+        .iter()
+        .find(|record| record.port("/server/port") == Some(18801))
+        .expect("the request");
+    request.expect("/type", "http");
+    request.expect("/request/target", "/612");
+    request.expect("/process/name", "nginx");
+    let flows = lines(&daemon, &["flows", "--json"]);
+    for flow in &flows {
+        flow.expect("/type", "flow");
+    }
+    let [status] = lines(&daemon, &["status", "--json"])
+        .try_into()
+        .expect("one line of status");
+    assert!(status.is_object(), "{status}");
+    // The alerts of this host's other programs, if any; with the default week of learning there are none.
+    for alert in lines(&daemon, &["alerts", "--json"]) {
+        alert.expect("/type", "alert");
+    }
+}
+
+#[test]
+fn queries_give_tables() {
+    let Some(_host) = Host::claim(&["nginx", "curl"]) else {
+        return;
+    };
+    let (_net, _nginx, daemon) = after_one_request(18802);
+    let requests = text(&daemon.ask(&["requests"]));
+    assert!(
+        requests
+            .lines()
+            .any(|line| line.contains("/612") && line.contains("200") && line.contains("nginx")),
+        "{requests}"
+    );
+    for query in ["status", "flows", "alerts"] {
+        let output = daemon.ask(&[query]);
+        assert!(
+            output.status.success() && !output.stdout.is_empty(),
+            "{query}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn curl_can_ask_the_socket() {
+    let Some(_host) = Host::claim(&["nginx", "curl"]) else {
+        return;
+    };
+    let (_net, _nginx, daemon) = after_one_request(18803);
+    let curl = |path: &str| {
+        let mut command = Command::new(tool("curl"));
+        command
+            .args(["-s", "-S", "--fail", "--unix-socket"])
+            .arg(daemon.socket());
+        text(&succeed(command.arg(format!("http://monitor/v1/{path}"))))
+    };
+    let status: Value = serde_json::from_str(&curl("status")).expect("JSON");
+    assert!(status.is_object(), "{status}");
+    assert!(curl("requests").contains("/612"));
+    assert_eq!(daemon.get("/v1/nothing-here").expect("an answer").0, 404);
+}
+
+#[test]
+fn another_user_is_refused() {
+    let Some(_host) = Host::claim(&["curl", "setpriv", "chmod"]) else {
+        return;
+    };
+    let daemon = Launch::new().start();
+    // The socket's own mode and that of its directory would do; peer credentials must too.
+    let directory = daemon.socket().parent().expect("a directory").to_owned();
+    succeed(Command::new(tool("chmod")).arg("755").arg(&directory));
+    succeed(Command::new(tool("chmod")).arg("777").arg(daemon.socket()));
+    let mut stranger = Command::new(tool("setpriv"));
+    stranger.args(["--reuid", "61234", "--clear-groups"]).arg(tool("curl"));
+    stranger
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket"])
+        .arg(daemon.socket());
+    let output = stranger.arg("http://monitor/v1/status").output().expect("run curl");
+    assert_ne!(text(&output), "200");
+    assert_eq!(daemon.get("/v1/status").expect("root is answered").0, 200);
+}
+
+#[test]
+fn answers_come_in_time_under_load() {
+    let Some(_host) = Host::claim(&["nginx", "wrk"]) else {
+        return;
+    };
+    let (net, daemon) = (Namespace::new(), Launch::new().start());
+    let _nginx = Setup::on(18804).start(&net);
+    let mut load = net.command(tool("wrk"));
+    load.args(["-t1", "-c32", "-d4s", "http://127.0.0.1:18804/612"])
+        .stdout(std::process::Stdio::null());
+    let mut load = load.spawn().expect("start wrk");
+    let mut times = Vec::new();
+    while matches!(load.try_wait(), Ok(None)) {
+        for path in ["/v1/status", "/v1/flows", "/v1/requests"] {
+            let start = Instant::now();
+            assert_eq!(daemon.get(path).expect("an answer").0, 200);
+            times.push(start.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    times.sort_unstable();
+    let p99 = times[times.len() * 99 / 100];
+    figure(
+        "queries under wrk -c32",
+        &format!(
+            "{} asked, median {:?}, p99 {p99:?}",
+            times.len(),
+            times[times.len() / 2]
+        ),
+    );
+    assert!(times.len() > 100, "{} queries in 4 s", times.len());
+    assert!(p99 < P99, "p99 is {p99:?}");
+    drop(daemon.stop());
+}
