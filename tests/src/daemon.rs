@@ -44,7 +44,7 @@ pub fn binary() -> PathBuf {
 pub struct Launch {
     directory: Rc<TempDir>,
     config: String,
-    records: &'static str,
+    records: String,
 }
 
 impl Launch {
@@ -55,7 +55,7 @@ impl Launch {
         Self {
             directory: Rc::new(directory),
             config: String::new(),
-            records: ALL_RECORDS,
+            records: ALL_RECORDS.to_owned(),
         }
     }
 
@@ -68,8 +68,8 @@ impl Launch {
 
     /// With these types of record.
     #[must_use]
-    pub fn records(mut self, list: &'static str) -> Self {
-        self.records = list;
+    pub fn records(mut self, list: &str) -> Self {
+        list.clone_into(&mut self.records);
         self
     }
 
@@ -83,7 +83,7 @@ impl Launch {
     pub fn command(&self) -> Command {
         fs::write(self.path("monitor.toml"), &self.config).expect("write the configuration");
         let mut command = Command::new(binary());
-        command.args(["run", "--records", self.records]);
+        command.args(["run", "--records", &self.records]);
         for (flag, name) in [
             ("--config", "monitor.toml"),
             ("--output", "records.jsonl"),

@@ -5,6 +5,7 @@
 //! The harness fails a test by panicking with what it saw; it never ends a process that it did not start.
 #![expect(clippy::missing_panics_doc, reason = "a harness fails its test by panicking")]
 
+pub mod bench;
 pub mod cgroup;
 pub mod control;
 pub mod daemon;
@@ -15,6 +16,7 @@ pub mod peer;
 pub mod records;
 pub mod remote;
 pub mod resolver;
+pub mod running;
 pub mod script;
 pub mod truth;
 pub mod wait;
@@ -27,5 +29,6 @@ pub use nginx::Nginx;
 pub use peer::Peer;
 pub use records::{Field, Records};
 pub use remote::Remote;
+pub use running::Running;
 pub use script::Script;
 pub use truth::{Transaction, Truth};

@@ -32,6 +32,8 @@ pub struct Setup {
     pub workers: u8,
     /// Whether files are sent by sendfile(2).
     pub sendfile: bool,
+    /// Whether it keeps the log that makes it a truth; a benchmark does without.
+    pub access_log: bool,
     /// Sizes of the files to serve; each is served as `/SIZE`.
     pub files: &'static [u64],
 }
@@ -45,6 +47,7 @@ impl Setup {
             address: "127.0.0.1",
             workers: 1,
             sendfile: true,
+            access_log: true,
             files: &[612],
         }
     }
@@ -92,6 +95,7 @@ impl Setup {
             ..
         } = self;
         let sendfile = if self.sendfile { "on" } else { "off" };
+        let access_log = if self.access_log { "access.log truth" } else { "off" };
         format!(
             r#"user nobody nogroup;
 worker_processes {workers};
@@ -101,7 +105,7 @@ http {{
     log_format truth escape=json '{{"method":"$request_method","target":"$request_uri","status":$status,'
         '"bytes_sent":$bytes_sent,"body_bytes_sent":$body_bytes_sent,"request_length":$request_length,'
         '"connection":$connection,"client_port":$remote_port,"time":$msec,"seconds":$request_time,"pid":$pid}}';
-    access_log access.log truth;
+    access_log {access_log};
     sendfile {sendfile};
     tcp_nodelay on;
     keepalive_requests 10000000;

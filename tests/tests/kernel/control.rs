@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use monitor_tests::host::{figure, tool};
 use monitor_tests::namespace::succeed;
 use monitor_tests::nginx::Setup;
-use monitor_tests::{Daemon, Field, Host, Launch, Namespace, Nginx};
+use monitor_tests::{Daemon, Field, Host, Launch, Namespace, Nginx, Running};
 use serde_json::Value;
 
 use crate::text;
@@ -137,7 +137,7 @@ fn answers_come_in_time_under_load() {
     let mut load = net.command(tool("wrk"));
     load.args(["-t1", "-c32", "-d4s", "http://127.0.0.1:18804/612"])
         .stdout(std::process::Stdio::null());
-    let mut load = load.spawn().expect("start wrk");
+    let mut load = Running::start(&mut load);
     let mut times = Vec::new();
     while matches!(load.try_wait(), Ok(None)) {
         for path in ["/v1/status", "/v1/flows", "/v1/requests"] {
