@@ -7,6 +7,8 @@ pub mod alert;
 pub mod alerts;
 pub mod allow;
 pub mod baseline;
+#[cfg(feature = "live")]
+pub mod cli;
 pub mod config;
 #[cfg(feature = "live")]
 pub mod control;

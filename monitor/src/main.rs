@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `monitor`; what it does is in the library's [`monitor::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    monitor::cli::main(std::env::args_os())
+}

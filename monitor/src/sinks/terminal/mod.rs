@@ -56,7 +56,7 @@ impl Encode for Terminal {
 }
 
 /// Time of day, UTC: enough for someone who watches.
-pub(crate) fn clock(time: Time) -> String {
+pub fn clock(time: Time) -> String {
     let text = time.0.to_string();
     match text.get(11..19) {
         Some(time_of_day) => format!("{time_of_day}Z"),
