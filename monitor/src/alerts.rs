@@ -3,6 +3,9 @@
 //! A cause is (detector, actor, target). Its occurrence lasts until nothing has supported it for the detector's quiet
 //! time, or until a rule allows it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -3,6 +3,9 @@
 //! A rule covers an alert that agrees with *every* key the rule names. Rules act before an alert is raised and, when
 //! one is added, on the alerts that are open.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;

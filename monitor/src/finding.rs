@@ -33,3 +33,42 @@ pub struct Finding {
     /// Share of the bytes concerned that was understood, 0 to 1.
     pub coverage: Option<f32>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::alert::{ActorKind, Quantity};
+
+    /// A finding of one observation at `at` seconds, as the tests of desk and rules need one.
+    pub(crate) fn finding(destination: &str, at: u64) -> Finding {
+        Finding {
+            detector: &crate::detectors::unknown_destination::DOC,
+            first_seen: Timestamp::from_secs(at),
+            last_seen: Timestamp::from_secs(at),
+            count: 1,
+            severity: Severity::Medium,
+            confidence: 0.9,
+            title: format!("New destination for curl: {destination}"),
+            summary: format!("curl went to {destination} at {at}"),
+            actor: Some(Actor {
+                kind: ActorKind::Process,
+                id: "/usr/bin/curl".into(),
+            }),
+            target: Target {
+                destination: Some(destination.into()),
+                ..Target::default()
+            },
+            evidence: Evidence {
+                observed: Quantity::Text(destination.to_owned()),
+                expected: Quantity::List(Vec::new()),
+                threshold: Quantity::Text(String::new()),
+                unit: None,
+                window_s: 0,
+                method: "",
+                would_not_alert: String::new(),
+                samples: Vec::new(),
+            },
+            coverage: None,
+        }
+    }
+}

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::DOC;
+use super::known::member_of;
 use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
-use crate::baseline::first_seen::{Mark, Member};
+use crate::baseline::first_seen::Member;
 use crate::baseline::program::{executable, is_unsettled};
 use crate::finding::Finding;
 use crate::observation::{Destination, FlowObservation};
@@ -62,18 +63,16 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Begins with `flow`, which [`Self::add`] has yet to count. `seen` are (observations, seen only once).
+    /// Begins with `flow`, which [`Self::add`] has yet to count. `known` is what is normal; `history` how many flows
+    /// that rests on, and how many destinations were seen once.
     pub(super) fn new<'a>(
         kind: Kind,
         flow: &FlowObservation,
         known: impl Iterator<Item = (&'a str, &'a Member)>,
-        seen: (u64, u64),
+        history: (u64, u64),
         internal: bool,
     ) -> Self {
-        let mut known: Vec<(u64, &str)> = known
-            .filter(|(_, member)| member.mark == Mark::Seen)
-            .map(|(name, member)| (member.count, name))
-            .collect();
+        let mut known: Vec<(u64, &str)> = known.map(|(name, member)| (member.count, name)).collect();
         known.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
         // A container's own and its kin's.
         let mut names: Vec<&str> = Vec::new();
@@ -82,7 +81,7 @@ impl Case {
             names.push(name);
             is_first
         });
-        let (observations, once) = seen;
+        let (observations, once) = history;
         let next_is_new = (once + 1) as f64 / (observations + 2) as f64;
         let certainty = if flow.record.process.is_some() { 1.0 } else { 0.5 };
         Self {
@@ -115,7 +114,7 @@ impl Case {
     pub(super) fn add(&mut self, flow: &FlowObservation, to: &Destination) {
         if !self.names(to) {
             if self.places.len() < MOST_SHOWN {
-                self.places.push((super::member_of(to), show_place(to)));
+                self.places.push((member_of(to), show_place(to)));
             } else {
                 self.more_places += 1;
             }
@@ -141,7 +140,7 @@ impl Case {
 
     /// Whether it tells of this destination already.
     pub(super) fn names(&self, to: &Destination) -> bool {
-        let member = super::member_of(to);
+        let member = member_of(to);
         self.places.iter().any(|(place, _)| *place == member)
     }
 
@@ -224,20 +223,21 @@ impl Case {
             self.latest.end_reason,
             Some(EndReason::Refused | EndReason::ConnectFailed | EndReason::Timeout)
         );
+        let places = match others {
+            0 => place.to_owned(),
+            others => format!("{place} and {others} other new destination{}", plural(others)),
+        };
         let _ = match (self.sent, self.received, failed) {
-            (0, 0, true) => write!(text, " tried in vain to reach {place}"),
-            (0, 0, false) => write!(text, " opened a connection to {place}"),
-            (sent, 0, _) => write!(text, " sent {} to {place}", bytes(sent)),
+            (0, 0, true) => write!(text, " tried in vain to reach {places}"),
+            (0, 0, false) => write!(text, " opened a connection to {places}"),
+            (sent, 0, _) => write!(text, " sent {} to {places}", bytes(sent)),
             (sent, received, _) => write!(
                 text,
-                " sent {} to {place} and received {}",
+                " sent {} to {places} and received {}",
                 bytes(sent),
                 bytes(received)
             ),
         };
-        if others > 0 {
-            let _ = write!(text, " and {others} other new destination{}", plural(others));
-        }
         if self.flows > 1 {
             let _ = write!(text, " in {} connections", self.flows);
         }
