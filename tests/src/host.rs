@@ -21,7 +21,8 @@ pub struct Host {
 impl Host {
     /// Waits for its turn; `None` where this machine cannot run the test, with the reason on standard error.
     ///
-    /// With `kernel` in the variable `MONITOR_TEST_REQUIRE` a reason to skip is a failure.
+    /// With `kernel` in the variable `MONITOR_TEST_SKIP` that is a reason too; with `kernel` in `MONITOR_TEST_REQUIRE`
+    /// every reason is a failure.
     #[track_caller]
     pub fn claim(tools: &[&str]) -> Option<Self> {
         let binary = daemon::binary();
@@ -101,6 +102,9 @@ pub fn figure(name: &str, value: &str) {
 }
 
 fn reason_to_skip(tools: &[&str]) -> Option<String> {
+    if std::env::var("MONITOR_TEST_SKIP").is_ok_and(|skip| skip.contains("kernel")) {
+        return Some("MONITOR_TEST_SKIP says so".to_owned());
+    }
     if !rustix::process::geteuid().is_root() {
         return Some("it takes root to load programs into the kernel".to_owned());
     }
