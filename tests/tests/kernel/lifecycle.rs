@@ -12,8 +12,9 @@ use serde_json::Value;
 #[test]
 fn a_second_daemon_is_refused() {
     let Some(_host) = Host::claim(&[]) else { return };
-    let first = Launch::new().start();
-    let second = Launch::new().command().output().expect("run monitor");
+    let launch = Launch::new();
+    let first = launch.start();
+    let second = launch.command().output().expect("run monitor");
     assert_eq!(second.status.code(), Some(1), "{second:?}");
     let errors = String::from_utf8_lossy(&second.stderr);
     assert_eq!(errors.trim().lines().count(), 1, "one clear line: {errors}");
