@@ -74,6 +74,17 @@ pub struct Wants {
     pub header_truncated: Option<Direction>,
 }
 
+/// What was given up to stay within bounds, by cause, since the conversation began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// Requests that waited for an answer behind too many others.
+    pub requests: u32,
+    /// Headers longer than what is read.
+    pub headers: u32,
+    /// Holes that were waited for while too much came after them.
+    pub holes: u32,
+}
+
 /// One TCP connection.
 #[derive(Debug)]
 pub struct Conversation {
@@ -88,10 +99,13 @@ pub struct Conversation {
     strikes: u8,
     /// Bytes that belong to messages, other than HTTP.
     understood: u64,
+    /// Why some bytes before the first message were not understood.
+    missed: Option<CoverageReason>,
     /// Copied bytes of the server's turn, and which turn.
     turn_copied: (u32, u32),
     watching: bool,
     wants: Wants,
+    evicted: Evicted,
 }
 
 #[derive(Debug)]
@@ -126,9 +140,11 @@ impl Conversation {
             late: joined_late,
             strikes: 0,
             understood: 0,
+            missed: None,
             turn_copied: (0, 0),
             watching: false,
             wants: Wants::default(),
+            evicted: Evicted::default(),
         }
     }
 
@@ -141,8 +157,12 @@ impl Conversation {
     pub fn chunk(&mut self, chunk: Chunk, out: &mut Vec<Message>) {
         let direction = chunk.direction;
         let peer = chunk.peer_end.map(|(seq, time)| {
-            let offset = self.stream(direction.reverse()).note_peer(seq, time, chunk.time);
-            self.drain(direction.reverse(), out);
+            let other = direction.reverse();
+            if !self.stream(other).has_begun() {
+                self.missed_start(other);
+            }
+            let offset = self.stream(other).note_peer(seq, time, chunk.time);
+            self.drain(other, out);
             offset
         });
         let cut = chunk.segment_len as usize > chunk.data.len();
@@ -152,6 +172,7 @@ impl Conversation {
         }
         self.drain(direction, out);
         while self.stream(direction).is_over_bound() {
+            self.evicted.holes += 1;
             self.give_up(direction, out);
         }
         self.update_watch(direction, cut, copied);
@@ -230,12 +251,12 @@ impl Conversation {
         let (http, http_reason) = match &self.speech {
             Speech::Http1(http) => (http.understood(), http.not_understood()),
             Speech::Opaque(reason) => (0, Some(*reason)),
-            Speech::Undecided(_) => (0, self.late.then_some(CoverageReason::JoinedLate)),
+            Speech::Undecided(_) => (0, None),
             Speech::TlsHello(_) => (0, Some(CoverageReason::Encrypted)),
         };
         Coverage {
             understood_bytes: self.understood + http,
-            reason: http_reason,
+            reason: self.missed.or(http_reason),
         }
     }
 
@@ -244,13 +265,9 @@ impl Conversation {
         std::mem::take(&mut self.wants)
     }
 
-    /// Requests, headers and segments given up to stay within bounds.
-    pub fn evicted(&self) -> u32 {
-        let http = match &self.speech {
-            Speech::Http1(http) => http.evicted(),
-            Speech::Opaque(_) | Speech::Undecided(_) | Speech::TlsHello(_) => 0,
-        };
-        self.sent.evicted() + self.received.evicted() + http
+    /// What was given up to stay within bounds.
+    pub fn evicted(&self) -> Evicted {
+        self.evicted
     }
 
     fn stream(&mut self, direction: Direction) -> &mut Stream {
@@ -268,6 +285,19 @@ impl Conversation {
         }
     }
 
+    /// The first bytes of `direction` passed and were not seen.
+    fn missed_start(&mut self, direction: Direction) {
+        let side = self.side(direction);
+        match &mut self.speech {
+            Speech::Http1(http) => http.missed_start(side),
+            Speech::Undecided(_) => {
+                self.late = true;
+                self.missed.get_or_insert(CoverageReason::Lost);
+            }
+            Speech::TlsHello(_) | Speech::Opaque(_) => {}
+        }
+    }
+
     fn drain(&mut self, direction: Direction, out: &mut Vec<Message>) {
         loop {
             let next = self.stream(direction).next_offset();
@@ -276,7 +306,7 @@ impl Conversation {
                 Speech::Http1(http) => http.interest(side, next),
                 Speech::Undecided(_) => Interest::EVERYTHING,
                 Speech::TlsHello(_) if side == Side::Client => Interest::EVERYTHING,
-                Speech::TlsHello(_) | Speech::Opaque(_) => Interest::NEXT_TURN,
+                Speech::TlsHello(_) | Speech::Opaque(_) => Interest::NOTHING,
             };
             match self.stream(direction).next(interest) {
                 Some(Piece::Data(data)) => self.data(direction, data, out),
@@ -312,12 +342,16 @@ impl Conversation {
     }
 
     fn skip(&mut self, direction: Direction, skip: Skip, out: &mut Vec<Message>) {
-        if let Speech::Undecided(undecided) = &self.speech {
-            if undecided.is_some() {
-                self.settle_undecided(out);
-            }
+        if matches!(self.speech, Speech::Undecided(_)) {
+            self.settle_undecided(out);
+        }
+        if matches!(self.speech, Speech::Undecided(_)) {
             // What follows is not the first of its direction.
-            self.late |= matches!(self.speech, Speech::Undecided(_)) && skip.why == Absence::Lost;
+            self.late = true;
+            self.missed.get_or_insert(match skip.why {
+                Absence::LeftOut => CoverageReason::Truncated,
+                Absence::Passed | Absence::Lost => CoverageReason::Lost,
+            });
         }
         let side = self.side(direction);
         match &mut self.speech {
@@ -339,6 +373,9 @@ impl Conversation {
         let Speech::Http1(http) = &mut self.speech else {
             return;
         };
+        let given_up = http.take_evicted();
+        self.evicted.requests += given_up.requests;
+        self.evicted.headers += given_up.headers;
         if let Some(side) = http.take_truncated() {
             self.wants.header_truncated = self.client.map(|client| match side {
                 Side::Client => client,
@@ -392,6 +429,7 @@ impl Conversation {
         // Numbers of turns begin at 1: anything else was preceded by what was not seen.
         self.late |= !data.turn_start || data.turn > 1;
         if self.late && !data.turn_start {
+            self.missed.get_or_insert(CoverageReason::JoinedLate);
             return;
         }
         match identify::first_bytes(&data.bytes) {
@@ -419,6 +457,7 @@ impl Conversation {
         let Some(app) = speech.filter(|_| !contradicts) else {
             self.strikes += 1;
             if self.late && self.strikes < MAX_STRIKES {
+                self.missed.get_or_insert(CoverageReason::JoinedLate);
                 if let Speech::Undecided(Some(undecided)) = &mut self.speech {
                     undecided.held.retain(|(d, _)| *d != direction);
                 }

@@ -16,8 +16,6 @@ pub(super) const MAX_HELD_SEGMENTS: usize = 512;
 pub(super) struct Held {
     /// Freed when nothing is held, so that an idle stream is small.
     segments: Vec<Segment>,
-    /// Times that the bound was met.
-    pub(super) evicted: u32,
 }
 
 #[derive(Debug)]

@@ -69,8 +69,10 @@ pub struct Skip {
 /// Why bytes are not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// The capture left them out, or the reader only counts them.
+    /// The capture said that it left them out, or the reader only counts them.
     LeftOut,
+    /// The other direction's answer showed that they had passed; nothing else is known of them.
+    Passed,
     /// They were waited for in vain.
     Lost,
 }
@@ -78,12 +80,10 @@ pub enum Absence {
 /// Which of the next bytes the reader needs to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest {
-    /// Bytes before this offset are only counted: neither a hole nor an end reported from elsewhere holds them up.
+    /// Bytes before this offset are only counted: they are passed over as soon as anything tells that they exist.
     pub count_to: u64,
-    /// Bytes that the other direction's chunk showed to exist, and that did not come before it, are not waited for.
+    /// Bytes that the other direction had seen when it spoke are not waited for: what did not come before it, will not.
     pub peer_settles: bool,
-    /// Bytes before a segment that has come are not waited for.
-    pub segment_settles: bool,
 }
 
 impl Interest {
@@ -91,13 +91,16 @@ impl Interest {
     pub const EVERYTHING: Self = Self {
         count_to: 0,
         peer_settles: false,
-        segment_settles: false,
     };
-    /// None: where the next turn begins is enough.
+    /// What begins the next turn.
     pub const NEXT_TURN: Self = Self {
         count_to: 0,
         peer_settles: true,
-        segment_settles: true,
+    };
+    /// None.
+    pub const NOTHING: Self = Self {
+        count_to: u64::MAX,
+        peer_settles: true,
     };
 }
 
@@ -121,6 +124,8 @@ impl Reached {
 pub struct Stream {
     /// Next offset to deliver.
     next: u64,
+    /// Turn of the last bytes delivered.
+    turn: u32,
     /// Sequence number at [`START`].
     base_seq: u32,
     /// Sequence numbers have been given offsets.
@@ -129,6 +134,8 @@ pub struct Stream {
     started: bool,
     /// Up to here the capture says that it left the bytes out.
     left_until: u64,
+    /// Highest end told by chunks of the other direction.
+    answered: u64,
     /// Highest end told by chunks of either direction: they come in order.
     seen: Reached,
     /// Highest end told by anyone; counters may run ahead of chunks.
@@ -153,11 +160,6 @@ impl Stream {
         self.next
     }
 
-    /// Segments given up to stay within bounds.
-    pub const fn evicted(&self) -> u32 {
-        self.held.evicted
-    }
-
     /// Takes a chunk. Gives it back as the next piece where it is; holds it where something before it is missing.
     /// Then [`Self::next`] has the rest.
     pub fn offer(&mut self, chunk: Chunk, peer: Option<u64>) -> Option<Data> {
@@ -179,13 +181,13 @@ impl Stream {
         if skipped_to_here && self.held.is_empty() && start > self.next {
             self.left_until = self.left_until.max(start);
         }
-        let turn_start = chunk.flags.turn_start;
         let mut data = Data {
             offset: start,
             bytes: chunk.data,
             time: chunk.time,
             turn: chunk.turn,
-            turn_start,
+            // A segment that fills a hole may be the first of a turn whose second was seen first.
+            turn_start: chunk.flags.turn_start || chunk.flags.late,
             peer,
         };
         if self.started && start <= self.next {
@@ -195,7 +197,7 @@ impl Stream {
                 self.left_until = self.left_until.max(end);
             }
             if fresh {
-                self.advance_to(data.offset + data.bytes.len() as u64);
+                self.deliver(&mut data);
                 return Some(data);
             }
             return None;
@@ -203,6 +205,11 @@ impl Stream {
         self.reached(end, data.time);
         self.held.insert(data, end, skipped_to_here);
         None
+    }
+
+    /// Whether anything is known of it.
+    pub const fn has_begun(&self) -> bool {
+        self.based
     }
 
     /// The other direction's chunk, at `now`, showed that this one had reached `seq` at `time`. Gives the offset.
@@ -215,6 +222,7 @@ impl Stream {
             self.start_at_first_held();
         }
         let offset = self.offset(seq);
+        self.answered = self.answered.max(offset);
         self.reached(offset, time);
         if self.next < self.seen.offset {
             self.hole_since.get_or_insert(now);
@@ -251,15 +259,13 @@ impl Stream {
             self.left_until = self.left_until.max(bound);
         }
         let mut until = self.left_until.min(bound);
-        if interest.segment_settles && first.is_some() {
-            until = bound;
-        }
-        if interest.peer_settles {
-            until = until.max(self.seen.offset.min(bound));
-        }
         until = until.max(interest.count_to.min(bound).min(self.told.offset));
         if until > self.next {
             return Some(Piece::Skip(self.skip_to(until, Absence::LeftOut)));
+        }
+        let passed = self.answered.min(bound);
+        if interest.peer_settles && passed > self.next {
+            return Some(Piece::Skip(self.skip_to(passed, Absence::Passed)));
         }
         if first.is_none() && self.seen.offset <= self.next {
             self.hole_since = None;
@@ -346,10 +352,16 @@ impl Stream {
         let fresh = trim(&mut data, self.next);
         self.left_until = self.left_until.max(end);
         if fresh {
-            self.advance_to(data.offset + data.bytes.len() as u64);
+            self.deliver(&mut data);
             return Some(data);
         }
         None
+    }
+
+    fn deliver(&mut self, data: &mut Data) {
+        data.turn_start &= data.turn != self.turn;
+        self.turn = data.turn;
+        self.advance_to(data.offset + data.bytes.len() as u64);
     }
 
     fn skip_to(&mut self, until: u64, why: Absence) -> Skip {
@@ -387,7 +399,6 @@ fn trim(data: &mut Data, next: u64) -> bool {
         }
         data.bytes.advance(behind as usize);
         data.offset = next;
-        data.turn_start = false;
     }
     !data.bytes.is_empty()
 }

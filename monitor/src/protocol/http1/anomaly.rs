@@ -38,6 +38,8 @@ pub(super) enum Anomaly {
     BadRequestLine,
     /// Status line that is not version, three digits, reason (RFC 9112 section 4).
     BadStatusLine,
+    /// Bytes in the target that no URI has: control bytes, spaces, bytes above 127 (RFC 3986 section 2).
+    BadTarget,
     /// Version that is neither HTTP/1.0 nor HTTP/1.1.
     BadVersion,
     /// More header lines than servers take.
@@ -50,7 +52,7 @@ pub(super) enum Anomaly {
     EarlyResponse,
 }
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "both_lengths",
     "repeated_length",
     "differing_lengths",
@@ -68,6 +70,7 @@ const NAMES: [&str; 22] = [
     "repeated_host",
     "bad_request_line",
     "bad_status_line",
+    "bad_target",
     "bad_version",
     "many_fields",
     "bad_chunk",
@@ -83,6 +86,11 @@ impl Anomalies {
     /// Adds one.
     pub(super) fn add(&mut self, anomaly: Anomaly) {
         self.0 |= 1 << anomaly as u8;
+    }
+
+    /// Whether it is in it.
+    pub(super) const fn contains(self, anomaly: Anomaly) -> bool {
+        self.0 & (1 << anomaly as u8) != 0
     }
 
     /// Takes one out.

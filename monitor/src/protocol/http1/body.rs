@@ -146,12 +146,8 @@ impl Body {
             Kind::Chunked(chunked) => Interest {
                 count_to: next.saturating_add(chunked.data_left()),
                 peer_settles: true,
-                segment_settles: false,
             },
-            Kind::UntilClose => Interest {
-                count_to: u64::MAX,
-                ..Interest::NEXT_TURN
-            },
+            Kind::UntilClose => Interest::NOTHING,
             Kind::Unknown => Interest::NEXT_TURN,
         }
     }

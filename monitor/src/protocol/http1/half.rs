@@ -124,7 +124,8 @@ impl Half {
             _ if self.collected.is_some() => Interest::EVERYTHING,
             Place::Head => Interest::EVERYTHING,
             Place::Body(body) => body.interest(next),
-            Place::Lost | Place::Off => Interest::NEXT_TURN,
+            Place::Lost => Interest::NEXT_TURN,
+            Place::Off => Interest::NOTHING,
         }
     }
 

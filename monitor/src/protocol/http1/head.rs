@@ -128,6 +128,9 @@ impl RequestHead {
     /// From the parts of the request line and the fields.
     pub(super) fn new(method: &[u8], target: &[u8], version: HttpVersion, fields: &Fields<'_>) -> Self {
         let mut anomalies = fields.anomalies;
+        if target.iter().any(|b| !b.is_ascii_graphic()) {
+            anomalies.add(Anomaly::BadTarget);
+        }
         let (authority, path) = split_target(target);
         let host = authority.or(fields.host);
         if fields.host.is_none() && version == HttpVersion::Http11 {
@@ -222,6 +225,7 @@ fn request_framing(version: HttpVersion, fields: &Fields<'_>, anomalies: &mut An
             anomalies.add(Anomaly::UnchunkedRequest);
             Framing::Unknown
         }
+        (Coding::None, None) if anomalies.contains(Anomaly::BadLength) => Framing::Unknown,
         (Coding::None, Some(length)) if length > 0 => Framing::Length(length),
         (Coding::None, Some(_) | None) => Framing::Nothing,
     }

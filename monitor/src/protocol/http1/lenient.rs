@@ -31,8 +31,7 @@ pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
     };
     if line_whole {
         let shape = [method, b" ", target, b" ", version.unwrap_or_default()].concat();
-        let visible = target.iter().all(|b| *b > b' ' && *b != 0x7f);
-        if shape != line || !is_token(method) || target.is_empty() || !visible {
+        if shape != line || !is_token(method) || target.is_empty() {
             anomalies.add(Anomaly::BadRequestLine);
         }
     }
@@ -180,7 +179,11 @@ mod tests {
 
     #[test]
     fn names_what_is_odd() {
-        check("GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", "/a b", &["bad_request_line"]);
+        check(
+            "GET /a b HTTP/1.1\r\nHost: h\r\n\r\n",
+            "/a b",
+            &["bad_request_line", "bad_target"],
+        );
         check("GET  /a HTTP/1.1\r\nHost: h\r\n\r\n", "/a", &["bad_request_line"]);
         check("GET /a HTTP/1.2\r\nHost: h\r\n\r\n", "/a", &["bad_version"]);
         check("GET /a\r\nHost: h\r\n\r\n", "/a", &["bad_request_line", "bad_version"]);

@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 
 use self::exchange::Exchange;
 use self::half::{Half, Place};
-use super::conversation::{Message, StreamEnd};
+use super::conversation::{Evicted, Message, StreamEnd};
 use crate::record::{App, CoverageReason, Incomplete};
 use crate::stream::{Absence, Interest, Piece, Skip};
 
@@ -61,7 +61,7 @@ pub struct Http1 {
     joined_late: bool,
     understood: u64,
     not_understood: Option<CoverageReason>,
-    evicted: u32,
+    evicted: Evicted,
 }
 
 impl Http1 {
@@ -80,7 +80,7 @@ impl Http1 {
             joined_late,
             understood: 0,
             not_understood: None,
-            evicted: 0,
+            evicted: Evicted::default(),
         }
     }
 
@@ -94,7 +94,19 @@ impl Http1 {
 
     /// Which bytes of `side` from `next` on must be seen.
     pub fn interest(&self, side: Side, next: u64) -> Interest {
-        self.half(side).interest(next)
+        let half = self.half(side);
+        if side == Side::Client && matches!(half.place, Place::Head) && self.exchanges.is_empty() {
+            // When the server speaks now, it answers the request under way: what did not come of it before, will not.
+            return Interest::NEXT_TURN;
+        }
+        half.interest(next)
+    }
+
+    /// The first bytes of `side` passed and were not seen.
+    pub fn missed_start(&mut self, side: Side) {
+        self.half_mut(side).place = Place::Lost;
+        self.lost_response |= side == Side::Server;
+        self.miss(CoverageReason::Lost);
     }
 
     /// The connection is over: tells what is open.
@@ -157,9 +169,9 @@ impl Http1 {
         self.not_understood
     }
 
-    /// Requests given up to stay within bounds, and headers.
-    pub fn evicted(&self) -> u32 {
-        self.evicted
+    /// What was given up to stay within bounds since the last call.
+    pub fn take_evicted(&mut self) -> Evicted {
+        std::mem::take(&mut self.evicted)
     }
 
     fn skip(&mut self, side: Side, skip: Skip, out: &mut Vec<Message>) {
@@ -182,7 +194,7 @@ impl Http1 {
                 Place::Lost => {
                     self.miss(match skip.why {
                         Absence::LeftOut => CoverageReason::Truncated,
-                        Absence::Lost => CoverageReason::Lost,
+                        Absence::Passed | Absence::Lost => CoverageReason::Lost,
                     });
                     break;
                 }

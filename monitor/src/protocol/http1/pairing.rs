@@ -19,8 +19,10 @@ pub(super) struct Extent {
     pub len: u64,
     /// When its last byte passed.
     pub last: Timestamp,
-    /// Its end was not seen, for this reason.
-    pub cut: Option<Incomplete>,
+    /// Its end was not seen.
+    pub cut: bool,
+    /// Why the transaction can not become complete.
+    pub incomplete: Option<Incomplete>,
 }
 
 impl Http1 {
@@ -29,13 +31,9 @@ impl Http1 {
         self.joined_late = false;
         self.understood += extent.len;
         self.make_room(out);
-        let framing = if extent.cut.is_some() {
-            Framing::Unknown
-        } else {
-            head.framing
-        };
-        let mut exchange = Exchange::of_request(head, extent.len, extent.begin, extent.last, extent.cut.is_some());
-        exchange.incomplete = extent.cut;
+        let framing = if extent.cut { Framing::Unknown } else { head.framing };
+        let mut exchange = Exchange::of_request(head, extent.len, extent.begin, extent.last, extent.cut);
+        exchange.incomplete = extent.incomplete;
         self.exchanges.push_back(Box::new(exchange));
         self.begin_body(Side::Client, framing, extent.last, out);
     }
@@ -45,26 +43,22 @@ impl Http1 {
         self.joined_late = false;
         self.understood += extent.len;
         if head.is_interim() {
-            self.server.place = if extent.cut.is_some() { Place::Lost } else { Place::Head };
+            self.server.place = if extent.cut { Place::Lost } else { Place::Head };
             return;
         }
         self.settle_request(extent.begin.peer, out);
         self.answering = self.pair(extent.begin.peer, out);
-        let mut framing = if extent.cut.is_some() {
-            Framing::Unknown
-        } else {
-            Framing::Nothing
-        };
+        let mut framing = if extent.cut { Framing::Unknown } else { Framing::Nothing };
         match self.current(Side::Server) {
             Some(exchange) => {
-                if extent.cut.is_none() {
+                if !extent.cut {
                     framing = head.framing(exchange.method);
                 }
-                exchange.incomplete = exchange.incomplete.or(extent.cut);
-                exchange.answer(head, extent.len, extent.begin, extent.last, extent.cut.is_some());
+                exchange.incomplete = exchange.incomplete.or(extent.incomplete);
+                exchange.answer(head, extent.len, extent.begin, extent.last, extent.cut);
             }
             None => {
-                if extent.cut.is_none() {
+                if !extent.cut {
                     framing = head.framing(None);
                 }
             }
@@ -202,7 +196,7 @@ impl Http1 {
             return;
         }
         if let Some(mut exchange) = self.exchanges.pop_front() {
-            self.evicted += 1;
+            self.evicted.requests += 1;
             if exchange.is_being_answered() {
                 self.answering = Answering::Nobody;
             } else {

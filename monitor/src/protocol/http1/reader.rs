@@ -13,6 +13,9 @@ use crate::protocol::identify::{Start, request_start, response_start};
 use crate::record::{CoverageReason, Incomplete};
 use crate::stream::{Absence, Data};
 
+/// Least number of bytes that the capture copies of a turn: the default for responses.
+const MIN_SNAP: usize = monitor_common::knobs::Knobs::DEFAULT.response_snap as usize;
+
 impl Http1 {
     /// Bytes of `side`, in order.
     pub(super) fn data(&mut self, side: Side, mut data: Data, out: &mut Vec<Message>) {
@@ -42,9 +45,12 @@ impl Http1 {
 
     /// Bytes are missing next: what was collected will not become whole.
     pub(super) fn settle_before_skip(&mut self, side: Side, why: Absence, out: &mut Vec<Message>) {
+        let copied = self.half(side).collected.as_ref().map_or(0, |c| c.bytes.len());
         let why = match why {
             Absence::LeftOut => Incomplete::HeaderTruncated,
-            Absence::Lost => Incomplete::Gap,
+            // The capture stops between segments, too, when they add up to what it copies.
+            Absence::Passed if copied >= MIN_SNAP => Incomplete::HeaderTruncated,
+            Absence::Passed | Absence::Lost => Incomplete::Gap,
         };
         if self.half(side).is_in_head() && why == Incomplete::HeaderTruncated {
             self.truncated = Some(side);
@@ -92,7 +98,8 @@ impl Http1 {
                     begin: collected.mark,
                     len: end as u64,
                     last: collected.last,
-                    cut: None,
+                    cut: false,
+                    incomplete: None,
                 };
                 self.whole_head(side, &collected.bytes, extent, out);
             } else {
@@ -115,7 +122,8 @@ impl Http1 {
             begin,
             len: len as u64,
             last: begin.time,
-            cut: None,
+            cut: false,
+            incomplete: None,
         };
         let read = match side {
             Side::Client => match head::request(&data.bytes) {
@@ -152,7 +160,7 @@ impl Http1 {
         if no_response {
             self.stray_response();
         } else if too_long {
-            self.evicted += 1;
+            self.evicted.headers += 1;
             self.settle_collected(side, Some(Incomplete::HeaderTruncated), out);
         }
     }
@@ -201,7 +209,8 @@ impl Http1 {
             begin: collected.mark,
             len: collected.bytes.len() as u64,
             last: collected.last,
-            cut: Some(why),
+            cut: true,
+            incomplete: begins.then_some(why),
         };
         match side {
             Side::Client => {
@@ -254,7 +263,7 @@ impl Http1 {
                 }
                 data.bytes = Bytes::new();
                 if half.collected.as_ref().is_some_and(|c| c.bytes.len() > MAX_HEAD) {
-                    self.evicted += 1;
+                    self.evicted.headers += 1;
                     self.settle_collected(side, Some(Incomplete::HeaderTruncated), out);
                 }
             }
