@@ -1,0 +1,131 @@
+//! What a conversation gave, as lines of text.
+
+use std::fmt::Write;
+
+use monitor::event::Direction;
+use monitor::protocol::conversation::{Conversation, Message, Wants};
+use monitor::protocol::http1::Transaction;
+use monitor::record::HttpVersion;
+
+/// What was asked of the capture, at any time. Tails are left out: whether one is watched depends on segments.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    count_only: bool,
+    truncated: Option<Direction>,
+}
+
+impl Wanted {
+    pub(crate) fn add(&mut self, wants: Wants) {
+        self.count_only |= wants.count_only;
+        self.truncated = self.truncated.or(wants.header_truncated);
+    }
+}
+
+pub(crate) fn everything(messages: &[Message], conversation: &Conversation, wanted: &Wanted) -> String {
+    let mut text = String::new();
+    for message in messages {
+        match message {
+            Message::Http(transaction) => http(&mut text, transaction),
+            Message::Tls(hello) => {
+                let name = hello.server_name.as_deref().unwrap_or("-");
+                let cut = if hello.truncated { " truncated" } else { "" };
+                let _ = writeln!(text, "tls {name} alpn={} {}{cut}", hello.alpn.join(","), hello.version);
+            }
+            Message::Dns(dns) => {
+                let _ = writeln!(text, "dns {dns:?}");
+            }
+        }
+    }
+    let coverage = conversation.coverage();
+    let _ = write!(text, "flow {}", conversation.app().map_or("-", |app| app.name()));
+    let _ = write!(text, " understood={}", coverage.understood_bytes);
+    let client = match conversation.client_direction() {
+        Some(Direction::Received) => "remote",
+        Some(Direction::Sent) => "local",
+        None => "-",
+    };
+    let _ = write!(text, " client={client}");
+    field(
+        &mut text,
+        "not_understood",
+        coverage.reason.map(monitor::record::CoverageReason::name),
+    );
+    let evicted = conversation.evicted();
+    field(&mut text, "evicted_requests", Some(evicted.requests).filter(|n| *n > 0));
+    field(&mut text, "evicted_headers", Some(evicted.headers).filter(|n| *n > 0));
+    field(&mut text, "evicted_holes", Some(evicted.holes).filter(|n| *n > 0));
+    if wanted.count_only {
+        text.push_str(" count_only");
+    }
+    if let Some(direction) = wanted.truncated {
+        let side = if Some(direction) == conversation.client_direction() {
+            "request"
+        } else {
+            "response"
+        };
+        let _ = write!(text, " raise_snap={side}");
+    }
+    text.push('\n');
+    text
+}
+
+fn http(text: &mut String, t: &Transaction) {
+    let version = match t.version {
+        HttpVersion::Http10 => "1.0",
+        HttpVersion::Http11 => "1.1",
+        HttpVersion::Http2 => "2",
+    };
+    let _ = write!(text, "http/{version} ");
+    match &t.request {
+        Some(request) => {
+            let _ = write!(text, "{} {}", request.method, request.target);
+            field(
+                text,
+                "path",
+                Some(&request.path).filter(|path| **path != request.target),
+            );
+            field(text, "host", request.host.as_ref());
+            field(text, "agent", request.user_agent.as_ref());
+            field(text, "type", request.content_type.as_ref());
+            sizes(text, request.header_bytes, request.body_bytes, request.decoded_bytes);
+        }
+        None => text.push('-'),
+    }
+    text.push_str(" -> ");
+    match &t.response {
+        Some(response) => {
+            let _ = write!(text, "{}", response.status);
+            field(text, "type", response.content_type.as_ref());
+            field(text, "announced", response.announced_bytes);
+            sizes(text, response.header_bytes, response.body_bytes, response.decoded_bytes);
+        }
+        None => text.push('-'),
+    }
+    let _ = write!(text, " ; turn={}", t.turn);
+    field(text, "latency_us", t.latency_us);
+    let _ = write!(text, " duration_us={}", t.duration_us);
+    field(text, "incomplete", t.incomplete.map(monitor::record::Incomplete::name));
+    field(
+        text,
+        "anomalies",
+        Some(t.anomalies.join(",")).filter(|names| !names.is_empty()),
+    );
+    text.push('\n');
+}
+
+fn sizes(text: &mut String, header: u64, body: u64, decoded: Option<u64>) {
+    let _ = write!(text, " bytes={header}+{body}");
+    match decoded {
+        Some(decoded) if decoded == body => {}
+        Some(decoded) => {
+            let _ = write!(text, "({decoded})");
+        }
+        None => text.push_str("(?)"),
+    }
+}
+
+fn field(text: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        let _ = write!(text, " {name}={value}");
+    }
+}
