@@ -14,14 +14,14 @@ fn monitor(arguments: &[&str]) -> Assert {
 #[track_caller]
 fn stdout(arguments: &[&str]) -> String {
     let output = monitor(arguments).assert().success().get_output().stdout.clone();
-    String::from_utf8(output).unwrap()
+    String::from_utf8(output).expect("UTF-8")
 }
 
 /// Fails with this code, and one line that begins and goes on like this.
 #[track_caller]
 fn fails(arguments: &[&str], code: i32, needles: &[&str]) {
     let output = monitor(arguments).assert().code(code).get_output().clone();
-    let error = String::from_utf8(output.stderr).unwrap();
+    let error = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(error.trim_end().lines().count(), 1, "one line: {error}");
     assert!(error.starts_with("monitor: "), "{error}");
     for needle in needles {
@@ -31,7 +31,7 @@ fn fails(arguments: &[&str], code: i32, needles: &[&str]) {
 }
 
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 #[test]

@@ -178,7 +178,7 @@ async fn list(mut answer: Answer, json: bool) -> Result<(), Failure> {
         table.push(if over { Mark::Dim } else { Mark::Plain }, cells);
     }
     if !json && table.len() == 0 {
-        eprintln!("no rule");
+        writeln!(io::stdout().lock(), "no rule")?;
     } else if !json {
         table.print()?;
     }

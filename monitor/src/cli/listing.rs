@@ -98,8 +98,7 @@ impl Listing {
             S::row(&mut table, &read(&line)?);
         }
         if table.len() == 0 {
-            eprintln!("{}", S::NONE);
-            return Ok(());
+            return Ok(writeln!(io::stdout().lock(), "{}", S::NONE)?);
         }
         table.print()?;
         if self.limit.is_none() && self.limit() == Some(table.len()) {

@@ -54,7 +54,7 @@ pub(super) async fn add(
         id: Text::Owned(id),
         origin: RuleOrigin::Command,
         rule,
-        resolved: Some(resolved),
+        resolved: Some(resolved as u64),
     })?;
     Ok((StatusCode::CREATED, answer).into_response())
 }

@@ -1,8 +1,9 @@
 //! The socket in the file system: made once, owned by one daemon, replaced when its daemon has died.
 
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ pub const DEFAULT_SOCKET: &str = "/run/monitor/control.sock";
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 64;
 
-/// The listening socket and the lock beside it. Dropping it removes the socket.
+/// The listening socket. Dropping it removes the socket from the file system.
 #[derive(Debug)]
 pub struct Listener {
     /// Accepts connections.
@@ -22,12 +23,10 @@ pub struct Listener {
     /// Whose members may read.
     pub group: Option<u32>,
     path: PathBuf,
-    /// Held while the daemon lives; the kernel lets go of it however the daemon ends.
-    _lock: File,
 }
 
 impl Listener {
-    /// Takes the lock, replaces a stale socket, and listens. `group` may connect too.
+    /// Replaces a stale socket, and listens. `group` may connect too.
     ///
     /// Must be called within a tokio runtime.
     pub fn bind(path: &Path, group: Option<&str>) -> Result<Self> {
@@ -35,7 +34,6 @@ impl Listener {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        let lock = lock(path)?;
         remove_stale(path)?;
         let socket = UnixSocket::new_stream().context("cannot create a Unix socket")?;
         socket
@@ -58,73 +56,34 @@ impl Listener {
             socket,
             group,
             path: path.to_owned(),
-            _lock: lock,
         })
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // The lock file stays: removing it would let two daemons lock two files of one name.
+        // If it is gone already, so be it.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-fn lock(socket: &Path) -> Result<File> {
-    let mut path = socket.as_os_str().to_owned();
-    path.push(".lock");
-    let path = PathBuf::from(path);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| {
-            format!(
-                "cannot open {}; running the monitor needs root: use sudo",
-                path.display()
-            )
-        })?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            // Who holds it is a courtesy; the message is right without it.
-            let _ = file.read_to_string(&mut pid);
-            let who = pid
-                .trim()
-                .parse::<u32>()
-                .map_or_else(|_| String::new(), |pid| format!(" (pid {pid})"));
-            bail!(
-                "another monitor is running already{who} on {}: stop it first, or give this one another --socket",
-                socket.display()
-            );
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-        }
-    }
-    // Only for the message above.
-    let _ = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file)
-}
-
-/// Removes a socket whose daemon has died: we hold the lock, so nobody listens on it.
+/// Removes a socket whose daemon has died.
 fn remove_stale(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => {
-            fs::remove_file(path).with_context(|| format!("cannot remove the stale socket {}", path.display()))
+        Ok(found) if !found.file_type().is_socket() => {
+            bail!(
+                "{} is there and is not a socket: remove it, or choose another --socket",
+                path.display()
+            )
         }
-        Ok(_) => bail!(
-            "{} is there and is not a socket: remove it, or choose another --socket",
-            path.display()
-        ),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            bail!(
+                "somebody listens on {} already: choose another --socket",
+                path.display()
+            )
+        }
+        Ok(_) => fs::remove_file(path).with_context(|| format!("cannot remove the stale socket {}", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot look at {}", path.display())),
     }
 }
@@ -160,21 +119,6 @@ mod tests {
     }
 
     #[test]
-    fn a_second_daemon_is_told_who_holds_the_socket() {
-        let _guard = runtime().enter();
-        let runtime = runtime();
-        let _guard = runtime.enter();
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("control.sock");
-        let first = Listener::bind(&path, None).unwrap();
-        let error = Listener::bind(&path, None).unwrap_err().to_string();
-        assert!(error.contains("another monitor is running already (pid "), "{error}");
-        drop(first);
-        assert!(!path.exists());
-        Listener::bind(&path, None).unwrap();
-    }
-
-    #[test]
     fn a_stale_socket_is_replaced_and_a_file_is_not() {
         let runtime = runtime();
         let _guard = runtime.enter();
@@ -193,6 +137,23 @@ mod tests {
                 .contains("not a socket")
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_socket_that_is_listened_on_is_left_alone() {
+        let runtime = runtime();
+        let _guard = runtime.enter();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(
+            Listener::bind(&path, None)
+                .unwrap_err()
+                .to_string()
+                .contains("somebody listens")
+        );
+        UnixStream::connect(&path).unwrap();
+        other.accept().unwrap();
     }
 
     #[test]

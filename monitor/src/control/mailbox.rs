@@ -56,7 +56,7 @@ pub enum Ask {
         /// The rule.
         rule: Box<AllowRule>,
         /// The way back: its id, and how many open alerts it ended.
-        reply: oneshot::Sender<Result<(String, u64), RuleError>>,
+        reply: oneshot::Sender<Result<(String, usize), RuleError>>,
     },
     /// One less.
     AllowRemove {

@@ -46,8 +46,8 @@ pub trait Core {
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>>;
     /// The allow rules in force.
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)>;
-    /// Adds a rule and ends the open alerts that it covers; gives its id.
-    fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<String, RuleError>;
+    /// Adds a rule and ends the open alerts that it covers; gives its id and their number.
+    fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<(String, usize), RuleError>;
     /// Removes a rule that was added at run time.
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError>;
 }
@@ -233,10 +233,8 @@ impl<C: Core, S: Source> Engine<C, S> {
             }
             Ask::AllowAdd { rule, reply } => {
                 let added = self.core.allow_add(now, *rule, &mut self.out);
-                // Nothing else is in `out` between two batches.
-                let resolved = self.out.records.len() as u64;
                 self.publish();
-                let _ = reply.send(added.map(|id| (id, resolved)));
+                let _ = reply.send(added);
             }
             Ask::AllowRemove { id, reply } => {
                 let _ = reply.send(self.core.allow_remove(&id));

@@ -6,6 +6,7 @@
 mod engine;
 mod followers;
 mod history;
+mod lock;
 mod notify;
 mod run;
 mod source;
@@ -16,5 +17,6 @@ mod tests;
 mod vitals;
 
 pub use engine::Core;
+pub use lock::LOCK;
 pub use run::{Options, run};
 pub use source::{Drained, Source};

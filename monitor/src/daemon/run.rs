@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::info;
 
 use super::engine::{Core, Ends, Engine};
+use super::lock::Lock;
 use super::notify::{READY, STOPPING, notify};
 use super::source::Source;
 use crate::control::{self, Counter, Listener, Mailbox};
@@ -32,6 +33,8 @@ pub struct Options {
     pub records: RecordSet,
     /// Where records go.
     pub outputs: Vec<OutputSpec>,
+    /// Lock that only one daemon holds, [`super::LOCK`] but for tests.
+    pub lock: PathBuf,
     /// Control socket.
     pub socket: PathBuf,
     /// Group whose members may ask there.
@@ -59,7 +62,8 @@ async fn serve<C: Core, S: Source>(
 ) -> Result<()> {
     let mut signals = StopSignals::new()?;
     let mut reload = signal(SignalKind::hangup()).context("cannot wait for signals")?;
-    // Lives until the end: the lock beside the socket is held until the last record is written.
+    // Held until the last record is written.
+    let _lock = Lock::take(&options.lock)?;
     let listener = Arc::new(Listener::bind(&options.socket, options.group.as_deref())?);
     let outputs = open_outputs(options)?;
     let views: Arc<[OutputView]> = outputs.iter().map(Output::view).collect();

@@ -143,8 +143,8 @@ impl Core for SyntheticCore {
             .collect()
     }
 
-    fn allow_add(&mut self, _: Timestamp, rule: AllowRule, _: &mut Output) -> Result<String, RuleError> {
-        self.rules.add(rule)
+    fn allow_add(&mut self, _: Timestamp, rule: AllowRule, _: &mut Output) -> Result<(String, usize), RuleError> {
+        self.rules.add(rule).map(|id| (id, 0))
     }
 
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {

@@ -33,6 +33,7 @@ impl Daemon {
                 types: None,
                 place: Where::File(dir.path().join("out.jsonl")),
             }],
+            lock: dir.path().join("lock"),
             socket: dir.path().join("control.sock"),
             group: None,
         };
