@@ -1,4 +1,4 @@
-//! The command line: exit codes and the one clear line. The cases that load programs into the kernel need root.
+//! The command line where it meets the kernel and its rights; the rest of it is tested beside the binary.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -62,26 +62,6 @@ fn without_root_it_says_so_in_one_line() {
         .arg(&monitor);
     let output = command.arg("check").output().expect("run monitor");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-}
-
-#[test]
-fn no_daemon_is_exit_code_3() {
-    let Some(_host) = Host::claim(&[]) else { return };
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let socket = directory.path().join("nobody").display().to_string();
-    for query in ["status", "flows", "requests", "alerts"] {
-        let output = run(&[query, "--socket", &socket]);
-        assert_eq!(output.status.code(), Some(3), "{query}: {output:?}");
-        assert_eq!(errors(&output).lines().count(), 1, "{query}: {output:?}");
-    }
-}
-
-#[test]
-fn wrong_usage_is_exit_code_2() {
-    let Some(_host) = Host::claim(&[]) else { return };
-    for arguments in [&["fly"][..], &["run", "--records", "http,cake"], &["status", "--wings"]] {
-        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
-    }
 }
 
 #[test]
