@@ -50,7 +50,7 @@ impl Show<7> for Alerts {
         };
         let cells = [
             alert.id.to_string(),
-            terminal::clock(line.time),
+            terminal::date_and_clock(line.time),
             state.to_owned(),
             alert.severity.name().to_owned(),
             alert.detector.to_string(),

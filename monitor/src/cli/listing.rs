@@ -149,3 +149,73 @@ fn since(text: &str) -> Result<String, String> {
         Err("write 90s, 15m, 1h or 7d, or a time like 2026-11-27T00:00:00Z".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::alerts::Alerts;
+    use crate::cli::flows::Flows;
+    use crate::cli::requests::Requests;
+    use crate::record::Record;
+    use crate::sinks::json::{RecordType, examples, write_record};
+
+    /// The table of the example records of this type, as the command line reads them from the daemon.
+    fn table<const N: usize, S: Show<N>>(kind: RecordType, width: usize) -> String {
+        let mut table = S::table();
+        let of_kind = |record: &Record| RecordType::of(&record.body) == kind;
+        for record in examples::every().into_iter().filter(of_kind) {
+            let mut line = Vec::new();
+            write_record(&mut line, &record, record.time, Some("api-1")).unwrap();
+            S::row(&mut table, &read(&line).unwrap());
+        }
+        table.render(Some(width), Style::PLAIN)
+    }
+
+    #[test]
+    fn lists_are_tables() {
+        let flows = table::<10, Flows>(RecordType::Flow, 120);
+        let requests = table::<10, Requests>(RecordType::Http, 100);
+        let alerts = table::<7, Alerts>(RecordType::Alert, 110);
+        insta::assert_snapshot!(format!("{flows}\n{requests}\n{alerts}"));
+    }
+
+    #[track_caller]
+    fn check(listing: &Listing, path: &str) {
+        assert_eq!(listing.path("/v1/requests"), path);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_in_the_path() {
+        let json = Listing {
+            since: None,
+            limit: None,
+            follow: false,
+            json: true,
+        };
+        check(&json, "/v1/requests?");
+        let since = Some("2026-11-27T00:00:00+01:00".to_owned());
+        check(
+            &Listing {
+                since: since.clone(),
+                follow: true,
+                ..json.clone()
+            },
+            "/v1/requests?since=2026-11-27T00:00:00%2B01:00&follow=true",
+        );
+        check(
+            &Listing {
+                follow: true,
+                ..json.clone()
+            },
+            "/v1/requests?limit=10&follow=true",
+        );
+        check(
+            &Listing {
+                limit: Some(3),
+                since,
+                ..json
+            },
+            "/v1/requests?since=2026-11-27T00:00:00%2B01:00&limit=3",
+        );
+    }
+}

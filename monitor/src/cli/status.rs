@@ -37,7 +37,9 @@ impl Status {
             return Ok(stdout.write_all(b"\n")?);
         }
         let status: shape::Status<'_> = read(&line)?;
-        io::stdout().lock().write_all(overview(&status).as_bytes())?;
+        io::stdout()
+            .lock()
+            .write_all(overview(&status, Style::from_environment()).as_bytes())?;
         outputs(&status).print()?;
         let mended: Vec<_> = status
             .capture
@@ -52,8 +54,7 @@ impl Status {
     }
 }
 
-fn overview(status: &shape::Status<'_>) -> String {
-    let style = Style::from_environment();
+fn overview(status: &shape::Status<'_>, style: Style) -> String {
     let stats = &status.stats;
     let host = status.host.as_deref().unwrap_or("this host");
     let mut text = format!(
@@ -158,4 +159,27 @@ fn outputs(status: &shape::Status<'_>) -> Table<4> {
         table.push(mark, cells);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::json::examples::{self, START};
+    use crate::sinks::json::{Stats, Text, Time};
+
+    #[test]
+    fn an_overview_for_people() {
+        let stats = examples::stats();
+        let status = shape::Status {
+            version: Text::Borrowed("0.1.0"),
+            pid: 7,
+            host: Some(Text::Borrowed("api-1")),
+            started: Time(START),
+            uptime_s: 100,
+            stats: Stats::from(&stats),
+            capture: Vec::new(),
+            outputs: Vec::new(),
+        };
+        insta::assert_snapshot!(overview(&status, Style::PLAIN));
+    }
 }

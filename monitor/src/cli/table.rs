@@ -90,7 +90,7 @@ impl<const N: usize> Table<N> {
         io::stdout().lock().write_all(text.as_bytes())
     }
 
-    fn render(&self, width: Option<usize>, style: Style) -> String {
+    pub(super) fn render(&self, width: Option<usize>, style: Style) -> String {
         let widths = self.widths(width);
         let titles = self.columns.map(|column| column.title.to_owned());
         let mut text = style.bold(self.line(&titles, &widths)) + "\n";

@@ -25,8 +25,6 @@ use crate::time::Timestamp;
 const BUSY_SLEEP: Duration = Duration::from_millis(5);
 /// Longest sleep, after drains that gave nothing: how late the first event of a quiet host is seen.
 const IDLE_SLEEP: Duration = Duration::from_millis(40);
-/// How often the capture's counts of loss are read.
-const COUNTS_EVERY: Duration = Duration::from_secs(1);
 /// How long the last drains may take when new events keep coming.
 const LAST_DRAIN: Duration = Duration::from_secs(1);
 
@@ -77,7 +75,6 @@ pub(super) struct Engine<C, S> {
     out: Output,
     /// Event time; never goes back.
     now: Timestamp,
-    counts_due: Timestamp,
 }
 
 impl<C: Core, S: Source> Engine<C, S> {
@@ -91,7 +88,6 @@ impl<C: Core, S: Source> Engine<C, S> {
             history: History::default(),
             out: Output::default(),
             now,
-            counts_due: now,
         }
     }
 
@@ -130,11 +126,6 @@ impl<C: Core, S: Source> Engine<C, S> {
             })
             .context("the capture failed")?;
         self.now = if drained.more { latest } else { latest.max(before) };
-        if self.now >= self.counts_due {
-            self.counts_due = self.now + COUNTS_EVERY;
-            let counts = Event::Losses(self.source.counts());
-            self.core.handle(self.now, counts, &mut self.out);
-        }
         if self.core.poll_timeout().is_some_and(|due| due <= self.now) {
             self.core.handle_timeout(self.now, &mut self.out);
         }

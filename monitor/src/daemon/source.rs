@@ -1,7 +1,7 @@
 //! Where the daemon's events come from: the seam between the shell and the capture.
 
 use crate::control::shape::Facility;
-use crate::event::{CaptureCounts, Command, Event};
+use crate::event::{Command, Event};
 use crate::time::Timestamp;
 
 /// Gives events in batches. Lives on the engine's thread, and is made there.
@@ -10,14 +10,12 @@ pub trait Source {
     /// event before it is still to come.
     fn now(&self) -> Timestamp;
 
-    /// Hands over what has arrived, a bounded batch: a few milliseconds of work, so that questions are answered between.
+    /// Hands over what has arrived, counts of loss included, a bounded batch: a few milliseconds of work, so that
+    /// questions are answered between.
     fn drain(&mut self, each: impl FnMut(Timestamp, Event)) -> anyhow::Result<Drained>;
 
     /// Does what the engine asks for, as far as it can.
     fn apply(&mut self, commands: &[Command]);
-
-    /// What was lost so far, by cause.
-    fn counts(&mut self) -> CaptureCounts;
 
     /// What this capture has, and what is lost without the rest.
     fn report(&self) -> Vec<Facility<'static>>;

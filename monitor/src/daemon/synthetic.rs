@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::{Core, Drained, Source};
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::control::shape::Facility;
-use crate::event::{CaptureCounts, Chunk, ChunkFlags, Command, Direction, Event};
+use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::examples;
@@ -59,10 +59,6 @@ impl Source for SyntheticSource {
     }
 
     fn apply(&mut self, _: &[Command]) {}
-
-    fn counts(&mut self) -> CaptureCounts {
-        CaptureCounts::default()
-    }
 
     fn report(&self) -> Vec<Facility<'static>> {
         Vec::new()

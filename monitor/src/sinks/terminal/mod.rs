@@ -64,6 +64,15 @@ pub fn clock(time: Time) -> String {
     }
 }
 
+/// Date and time of day, UTC: for what may be days old.
+pub fn date_and_clock(time: Time) -> String {
+    let text = time.0.to_string();
+    match text.get(..10) {
+        Some(date) => format!("{date} {}", clock(time)),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
