@@ -84,7 +84,7 @@ impl<C: Core, S: Source> Engine<C, S> {
             core,
             source,
             ends,
-            followers: Followers::new(),
+            followers: Followers::default(),
             history: History::default(),
             out: Output::default(),
             now,

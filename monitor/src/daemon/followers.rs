@@ -9,30 +9,29 @@ use crate::sinks::json::RecordType;
 /// Records that a follower may be behind: about a second of a busy host.
 const BEHIND: usize = 4_096;
 
-/// One ring a record type, so that many requests never push an alert out.
-#[derive(Debug)]
+/// One ring a record type, so that many requests never push an alert out. A ring is there while somebody follows: each
+/// is a quarter of a megabyte.
+#[derive(Debug, Default)]
 pub(super) struct Followers {
-    rings: [Sender<Record>; RecordType::ALL.len()],
+    rings: [Option<Sender<Record>>; RecordType::ALL.len()],
 }
 
 impl Followers {
-    pub(super) fn new() -> Self {
-        Self {
-            rings: RecordType::ALL.map(|_| channel(BEHIND).0),
-        }
-    }
-
     /// From now on.
-    pub(super) fn join(&self, kind: RecordType) -> Receiver<Record> {
-        self.rings[kind as usize].subscribe()
+    pub(super) fn join(&mut self, kind: RecordType) -> Receiver<Record> {
+        self.rings[kind as usize]
+            .get_or_insert_with(|| channel(BEHIND).0)
+            .subscribe()
     }
 
     /// Tells those who follow its type; costs next to nothing when nobody does.
-    pub(super) fn tell(&self, record: &Record) {
-        let ring = &self.rings[RecordType::of(&record.body) as usize];
-        if ring.receiver_count() > 0 {
-            // The last follower may have left since.
-            let _ = ring.send(record.clone());
+    pub(super) fn tell(&mut self, record: &Record) {
+        let ring = &mut self.rings[RecordType::of(&record.body) as usize];
+        if let Some(sender) = ring
+            && sender.send(record.clone()).is_err()
+        {
+            // The last follower has left.
+            *ring = None;
         }
     }
 }
@@ -47,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_slow_follower_loses_and_is_told_and_others_do_not_suffer() {
-        let followers = Followers::new();
+        let mut followers = Followers::default();
         let mut slow = followers.join(RecordType::Http);
         let mut alerts = followers.join(RecordType::Alert);
         let http = Record {
@@ -64,7 +63,14 @@ mod tests {
         }
         assert_eq!(slow.try_recv(), Err(TryRecvError::Lagged(10)));
         assert_eq!(slow.try_recv(), Ok(http));
-        assert_eq!(alerts.try_recv(), Ok(alert));
+        assert_eq!(alerts.try_recv().as_ref(), Ok(&alert));
         assert_eq!(alerts.try_recv(), Err(TryRecvError::Empty));
+        drop(alerts);
+        followers.tell(&alert);
+        assert_eq!(
+            followers.rings.iter().flatten().count(),
+            1,
+            "a ring that nobody reads is let go"
+        );
     }
 }
