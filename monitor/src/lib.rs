@@ -25,5 +25,7 @@ pub mod pipeline;
 pub mod protocol;
 pub mod record;
 pub mod sinks;
+#[cfg(feature = "live")]
+pub mod store;
 pub mod stream;
 pub mod time;
