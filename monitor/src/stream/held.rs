@@ -28,10 +28,30 @@ struct Segment {
 }
 
 impl Held {
-    pub(super) fn insert(&mut self, mut data: Data, end: u64, after_skip: bool) {
+    /// Takes a segment in. One whose bytes are all held already adds nothing; one that covers held segments takes their
+    /// place, as in Linux' `tcp_data_queue_ofo`.
+    pub(super) fn insert(&mut self, mut data: Data, mut end: u64, mut after_skip: bool) {
+        let (start, stop) = (data.offset, data_end(&data));
+        let at = self.segments.partition_point(|s| s.data.offset < start);
+        let covers = |s: &Segment| s.data.offset <= start && stop <= data_end(&s.data);
+        let near = at.saturating_sub(1)..(at + 1).min(self.segments.len());
+        if let Some(held) = self.segments[near].iter_mut().find(|s| covers(s)) {
+            held.end = held.end.max(end);
+            return;
+        }
+        let covered = self.segments[at..]
+            .iter()
+            .take_while(|s| data_end(&s.data) <= stop)
+            .count();
+        for held in self.segments.drain(at..at + covered) {
+            end = end.max(held.end);
+            if held.data.offset == start {
+                after_skip |= held.after_skip;
+                data.turn_start |= held.data.turn_start;
+            }
+        }
         // A copy: the chunk may be a slice of a large batch, which must not live as long as the hole.
         data.bytes = Bytes::copy_from_slice(&data.bytes);
-        let at = self.segments.partition_point(|s| s.data.offset <= data.offset);
         self.segments.insert(at, Segment { data, end, after_skip });
     }
 
@@ -78,4 +98,9 @@ impl Held {
     fn first(&self) -> Option<&Segment> {
         self.segments.first()
     }
+}
+
+/// Offset after the last byte of `data`.
+fn data_end(data: &Data) -> u64 {
+    data.offset + data.bytes.len() as u64
 }

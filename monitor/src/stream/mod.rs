@@ -5,14 +5,20 @@
 //! they may come, and are waited for), and *lost* (they were waited for in vain). Who reads the stream says with
 //! [`Interest`] which bytes it needs and which it only counts, so that nothing is waited for without need.
 //!
-//! Overlaps: the first copy of a byte wins, as in Linux, whose receive queue drops what it already has
-//! (`tcp_data_queue` and `tcp_data_queue_ofo`, `net/ipv4/tcp_input.c`).
+//! Overlaps are settled as in Linux (`tcp_data_queue`, `tcp_data_queue_ofo` and `tcp_ofo_queue` in `net/ipv4/tcp_input.c`):
+//! what was delivered stays; among segments that wait, one that covers others replaces them, else the one that starts
+//! first gives the bytes that two have.
 
 mod held;
+mod piece;
+#[cfg(test)]
+mod tests;
+
+pub use self::piece::{Absence, Data, Interest, Piece, Skip};
 
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use self::held::Held;
 use crate::event::Chunk;
@@ -26,83 +32,6 @@ pub const REORDER_WAIT: Duration = Duration::from_millis(100);
 /// Offset of the first byte that a stream delivers. Not 0, so that bytes which turn out to lie before it have an
 /// offset too.
 pub const START: u64 = 1 << 40;
-
-/// What comes next in a stream.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Piece {
-    /// Bytes.
-    Data(Data),
-    /// Bytes that exist and will not be seen.
-    Skip(Skip),
-}
-
-/// Bytes in order, from one segment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Data {
-    /// Offset of the first byte in its stream.
-    pub offset: u64,
-    /// The bytes; never empty.
-    pub bytes: Bytes,
-    /// When the segment passed.
-    pub time: Timestamp,
-    /// Turn that the segment belongs to.
-    pub turn: u32,
-    /// The first byte is the first of its turn.
-    pub turn_start: bool,
-    /// Offset in the *other* direction that had been reached when this segment passed.
-    pub peer: Option<u64>,
-}
-
-/// A run of bytes that will not be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Skip {
-    /// Offset of the first.
-    pub offset: u64,
-    /// How many; never 0.
-    pub len: u64,
-    /// When the last of them moved, as far as is known.
-    pub time: Timestamp,
-    /// Why they are not seen.
-    pub why: Absence,
-}
-
-/// Why bytes are not seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// The capture said that it left them out, or the reader only counts them.
-    LeftOut,
-    /// The other direction's answer showed that they had passed; nothing else is known of them.
-    Passed,
-    /// They were waited for in vain.
-    Lost,
-}
-
-/// Which of the next bytes the reader needs to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest {
-    /// Bytes before this offset are only counted: they are passed over as soon as anything tells that they exist.
-    pub count_to: u64,
-    /// Bytes that the other direction had seen when it spoke are not waited for: what did not come before it, will not.
-    pub peer_settles: bool,
-}
-
-impl Interest {
-    /// Every byte.
-    pub const EVERYTHING: Self = Self {
-        count_to: 0,
-        peer_settles: false,
-    };
-    /// What begins the next turn.
-    pub const NEXT_TURN: Self = Self {
-        count_to: 0,
-        peer_settles: true,
-    };
-    /// None.
-    pub const NOTHING: Self = Self {
-        count_to: u64::MAX,
-        peer_settles: true,
-    };
-}
 
 /// A moment and how far the direction had come then.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,14 +63,12 @@ pub struct Stream {
     started: bool,
     /// Up to here the capture says that it left the bytes out.
     left_until: u64,
-    /// Highest end told by chunks of the other direction.
-    answered: u64,
+    /// Highest end told by chunks of the other direction, and when the first of those passed that told it.
+    answered: Reached,
     /// Highest end told by chunks of either direction: they come in order.
     seen: Reached,
     /// Highest end told by anyone; counters may run ahead of chunks.
     told: Reached,
-    /// When the hole was met that is waited for.
-    hole_since: Option<Timestamp>,
     /// Segments after a hole.
     held: Held,
 }
@@ -167,13 +94,9 @@ impl Stream {
         if !self.based {
             self.base(chunk.seq);
         }
-        if !self.started {
-            if expected_hole {
-                self.hole_since.get_or_insert(chunk.time);
-            } else if self.held.is_empty() {
-                self.started = true;
-                self.next = self.offset(chunk.seq);
-            }
+        if !self.started && !expected_hole && self.held.is_empty() {
+            self.started = true;
+            self.next = self.offset(chunk.seq);
         }
         let start = self.offset(chunk.seq);
         let end = start + u64::from(chunk.segment_len).max(chunk.data.len() as u64);
@@ -222,11 +145,8 @@ impl Stream {
             self.start_at_first_held();
         }
         let offset = self.offset(seq);
-        self.answered = self.answered.max(offset);
+        self.answered.raise(offset, now);
         self.reached(offset, time);
-        if self.next < self.seen.offset {
-            self.hole_since.get_or_insert(now);
-        }
         offset
     }
 
@@ -263,19 +183,18 @@ impl Stream {
         if until > self.next {
             return Some(Piece::Skip(self.skip_to(until, Absence::LeftOut)));
         }
-        let passed = self.answered.min(bound);
+        let passed = self.answered.offset.min(bound);
         if interest.peer_settles && passed > self.next {
             return Some(Piece::Skip(self.skip_to(passed, Absence::Passed)));
-        }
-        if first.is_none() && self.seen.offset <= self.next {
-            self.hole_since = None;
         }
         None
     }
 
     /// When [`Self::give_up`] is due.
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.hole_since.map(|since| since + REORDER_WAIT)
+        let waiting = self.started && self.answered.offset > self.next;
+        let since = self.held.first_time().or(waiting.then_some(self.answered.time));
+        since.map(|since| since + REORDER_WAIT)
     }
 
     /// Whether more is held than a stream may hold.
@@ -285,12 +204,11 @@ impl Stream {
 
     /// Waits no longer: passes over the hole, where there is one.
     pub fn give_up(&mut self) -> Option<Skip> {
-        self.hole_since = None;
         if !self.started {
             self.start_at_first_held();
             return None;
         }
-        let until = self.held.first_start().unwrap_or(self.seen.offset);
+        let until = self.held.first_start().unwrap_or(self.answered.offset);
         (until > self.next).then(|| self.skip_to(until, Absence::Lost))
     }
 
@@ -348,7 +266,6 @@ impl Stream {
 
     fn take_held(&mut self) -> Option<Data> {
         let (mut data, end) = self.held.take_first()?;
-        self.hole_since = self.held.first_time();
         let fresh = trim(&mut data, self.next);
         self.left_until = self.left_until.max(end);
         if fresh {
@@ -361,7 +278,7 @@ impl Stream {
     fn deliver(&mut self, data: &mut Data) {
         data.turn_start &= data.turn != self.turn;
         self.turn = data.turn;
-        self.advance_to(data.offset + data.bytes.len() as u64);
+        self.next = data.offset + data.bytes.len() as u64;
     }
 
     fn skip_to(&mut self, until: u64, why: Absence) -> Skip {
@@ -373,19 +290,12 @@ impl Stream {
         } else {
             self.told.time
         };
-        self.advance_to(until);
+        self.next = until;
         Skip {
             offset,
             len: until - offset,
             time,
             why,
-        }
-    }
-
-    fn advance_to(&mut self, offset: u64) {
-        self.next = offset;
-        if self.hole_since.is_some() && self.held.is_empty() && self.seen.offset <= offset {
-            self.hole_since = None;
         }
     }
 }

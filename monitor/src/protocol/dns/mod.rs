@@ -1,9 +1,12 @@
 //! DNS messages, read by simple-dns and reduced to what names destinations: the question, the answers, how it went.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use simple_dns::rdata::RData;
-use simple_dns::{CLASS, Name, OPCODE, Packet, PacketFlag, QTYPE, RCODE, TYPE};
+use simple_dns::{CLASS, Name, OPCODE, Packet, PacketFlag, RCODE, TYPE};
 use thiserror::Error;
 
 /// Most answers kept of one message. A name has a handful of addresses and a CNAME chain of a few; resolvers stop
@@ -85,18 +88,23 @@ pub fn parse(payload: &[u8]) -> Result<DnsMessage, DnsError> {
     // all or nothing, so answers that were cut are left out by telling it of fewer.
     let mut message = payload.to_vec();
     message[8..HEADER_BYTES].fill(0);
+    // Nor does it read questions of types and classes that it does not know.
+    let qtype = question_type(payload).map(|(at, qtype)| {
+        message[at..at + 4].copy_from_slice(&[0, 1, 0, 1]);
+        qtype
+    });
     let mut answers = wanted;
     loop {
         message[6..8].copy_from_slice(&answers.to_be_bytes());
         match Packet::parse(&message) {
-            Ok(packet) => return reduce(&packet, answers < counted),
+            Ok(packet) => return reduce(&packet, qtype, answers < counted),
             Err(_) if answers > 0 => answers -= 1,
             Err(_) => return Err(DnsError::Malformed),
         }
     }
 }
 
-fn reduce(packet: &Packet<'_>, cut: bool) -> Result<DnsMessage, DnsError> {
+fn reduce(packet: &Packet<'_>, qtype: Option<u16>, cut: bool) -> Result<DnsMessage, DnsError> {
     if packet.opcode() != OPCODE::StandardQuery {
         return Err(DnsError::Opcode);
     }
@@ -105,9 +113,9 @@ fn reduce(packet: &Packet<'_>, cut: bool) -> Result<DnsMessage, DnsError> {
         id: packet.id(),
         response,
         rcode: response.then(|| rcode(packet.rcode())),
-        question: packet.questions.first().map(|question| Question {
+        question: packet.questions.first().zip(qtype).map(|(question, qtype)| Question {
             name: name(&question.qname),
-            qtype: qtype(question.qtype),
+            qtype: qtype_name(qtype),
         }),
         answers: packet
             .answers
@@ -157,14 +165,39 @@ fn name(name: &Name<'_>) -> String {
     text
 }
 
-fn qtype(qtype: QTYPE) -> String {
-    match qtype {
-        QTYPE::TYPE(t) => rtype(t),
-        QTYPE::IXFR => "IXFR".to_owned(),
-        QTYPE::AXFR => "AXFR".to_owned(),
-        QTYPE::MAILB => "MAILB".to_owned(),
-        QTYPE::MAILA => "MAILA".to_owned(),
-        QTYPE::ANY => "ANY".to_owned(),
+/// Where the type of the first question stands, and the type; its class follows.
+fn question_type(payload: &[u8]) -> Option<(usize, u16)> {
+    if payload.get(4..6)? == [0, 0] {
+        return None;
+    }
+    let mut at = HEADER_BYTES;
+    loop {
+        match *payload.get(at)? {
+            0 => {
+                at += 1;
+                break;
+            }
+            // A pointer ends a name (RFC 1035 section 4.1.4).
+            0xc0.. => {
+                at += 2;
+                break;
+            }
+            label => at += 1 + usize::from(label),
+        }
+    }
+    let [high, low, _, _] = *payload.get(at..)?.first_chunk()?;
+    Some((at, u16::from_be_bytes([high, low])))
+}
+
+/// Types that only questions have (RFC 1035 section 3.2.3, RFC 1995), or [`rtype`].
+fn qtype_name(code: u16) -> String {
+    match code {
+        251 => "IXFR".to_owned(),
+        252 => "AXFR".to_owned(),
+        253 => "MAILB".to_owned(),
+        254 => "MAILA".to_owned(),
+        255 => "ANY".to_owned(),
+        code => rtype(TYPE::from(code)),
     }
 }
 

@@ -118,6 +118,10 @@ impl Exchange {
             length: head.length,
             coding: head.coding,
         });
+        if head.status == 0 {
+            // No one can tell what it answered.
+            self.incomplete.get_or_insert(Incomplete::NoResponse);
+        }
         self.response = (head.status != 0).then_some(Response {
             status: head.status,
             content_type: head.content_type,

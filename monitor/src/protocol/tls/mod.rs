@@ -1,5 +1,8 @@
 //! TLS as far as it is in the clear: the `ClientHello`, read by tls-parser from any segmentation.
 
+#[cfg(test)]
+mod tests;
+
 use tls_parser::{TlsExtension, TlsMessageHandshake, parse_tls_extension, parse_tls_handshake_msg_client_hello};
 
 use super::text::{MAX_TEXT, printable};

@@ -3,10 +3,16 @@
 //! Small while nothing is on its way, since a host has many idle connections: what a message needs is allocated when it
 //! begins and freed when it ends.
 
-use super::dns::DnsMessage;
-use super::http1::{Http1, Side, Transaction};
-use super::identify::{self, Guess};
-use super::tls::{ClientHello, Hello, HelloReader};
+mod terms;
+#[cfg(test)]
+mod tests;
+mod undecided;
+
+pub use self::terms::{Evicted, Message, Origin, StreamEnd, Wants};
+
+use self::undecided::Undecided;
+use super::http1::{Http1, Side};
+use super::tls::{Hello, HelloReader};
 use crate::event::{Chunk, Direction};
 use crate::record::{App, Coverage, CoverageReason};
 use crate::stream::{Absence, Data, Interest, Piece, Skip, Stream};
@@ -15,76 +21,6 @@ use crate::time::Timestamp;
 /// Bytes of a response turn after which the capture may have stopped copying without a cut segment to tell it: its
 /// default. Where it is set to less, a cut tells; where to more, a tail is watched a little early.
 const RESPONSE_SNAP: u32 = monitor_common::knobs::Knobs::DEFAULT.response_snap;
-/// Bytes that are held while it is not clear what they speak; more than any first line that servers take.
-const MAX_UNDECIDED_BYTES: usize = 32 * 1024;
-/// Segments likewise.
-const MAX_UNDECIDED_SEGMENTS: usize = 256;
-/// Turns of a connection joined late that are looked at for the start of a message, before it counts as one that is not
-/// read. The first may be the middle of a body; a few more may be those of an upload with interim responses.
-const MAX_STRIKES: u8 = 16;
-
-/// Which end opened the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// This socket connected: it sends the requests.
-    Local,
-    /// It was accepted: it receives them.
-    Remote,
-    /// Not known: the bytes tell.
-    Unknown,
-}
-
-/// How a connection ended, as far as messages care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamEnd {
-    /// Both ends were done (FIN).
-    Closed,
-    /// RST, from either end.
-    Reset,
-    /// One end fell silent, or was found gone.
-    TimedOut,
-    /// It goes on, but the monitor stops or the input ends.
-    StillOpen,
-    /// It goes on, but its state is given up to stay within a bound.
-    Evicted,
-}
-
-/// What a conversation yields.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are transactions")]
-pub enum Message {
-    /// A transaction ended or was cut off.
-    Http(Transaction),
-    /// A client introduced itself.
-    Tls(ClientHello),
-    /// DNS over TCP.
-    Dns(DnsMessage),
-}
-
-/// What a conversation asks of the capture; each is told once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// No more bytes are read: count them, copy none.
-    pub count_only: bool,
-    /// A response's body runs past what is copied: [`Conversation::advance`] will tell its end.
-    pub watch_tail: bool,
-    /// That end is known now.
-    pub forget_tail: bool,
-    /// A header of this direction did not fit in what is copied.
-    pub header_truncated: Option<Direction>,
-}
-
-/// What was given up to stay within bounds, by cause, since the conversation began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Evicted {
-    /// Requests that waited for an answer behind too many others.
-    pub requests: u32,
-    /// Headers longer than what is read.
-    pub headers: u32,
-    /// Holes that were waited for while too much came after them.
-    pub holes: u32,
-}
-
 /// One TCP connection.
 #[derive(Debug)]
 pub struct Conversation {
@@ -118,12 +54,6 @@ enum Speech {
     Opaque(CoverageReason),
 }
 
-#[derive(Debug, Default)]
-struct Undecided {
-    held: Vec<(Direction, Data)>,
-    bytes: usize,
-}
-
 impl Conversation {
     /// A connection that `origin` opened; `joined_late` when its beginning was not seen.
     pub fn new(origin: Origin, joined_late: bool) -> Self {
@@ -155,6 +85,9 @@ impl Conversation {
 
     /// Takes a chunk.
     pub fn chunk(&mut self, chunk: Chunk, out: &mut Vec<Message>) {
+        if matches!(self.speech, Speech::Opaque(_)) {
+            return;
+        }
         let direction = chunk.direction;
         let peer = chunk.peer_end.map(|(seq, time)| {
             let other = direction.reverse();
@@ -187,8 +120,7 @@ impl Conversation {
     }
 
     /// The connection is over, for the monitor at least. All chunks must have been given before. Tells what is open.
-    pub fn end(&mut self, time: Timestamp, how: StreamEnd, out: &mut Vec<Message>) {
-        let _ = time;
+    pub fn end(&mut self, how: StreamEnd, out: &mut Vec<Message>) {
         for direction in [Direction::Received, Direction::Sent] {
             loop {
                 let before = self.stream(direction).next_offset();
@@ -225,11 +157,8 @@ impl Conversation {
     /// Time has come to `now`: holes that were waited for long enough count as lost.
     pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Message>) {
         for direction in [Direction::Received, Direction::Sent] {
-            if self
-                .stream(direction)
-                .deadline()
-                .is_some_and(|deadline| deadline <= now)
-            {
+            // Each step takes a segment or passes over what an answer told of.
+            while self.stream(direction).deadline().is_some_and(|due| due <= now) {
                 self.give_up(direction, out);
             }
         }
@@ -328,7 +257,7 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.piece(side, Piece::Data(data), out);
-                self.after_http();
+                self.after_http(out);
             }
             Speech::Undecided(_) => self.identify(direction, data, out),
             Speech::TlsHello(reader) => {
@@ -357,7 +286,7 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.piece(side, Piece::Skip(skip), out);
-                self.after_http();
+                self.after_http(out);
             }
             Speech::TlsHello(reader) => {
                 if side == Side::Client {
@@ -369,7 +298,7 @@ impl Conversation {
         }
     }
 
-    fn after_http(&mut self) {
+    fn after_http(&mut self, out: &mut Vec<Message>) {
         let Speech::Http1(http) = &mut self.speech else {
             return;
         };
@@ -383,6 +312,8 @@ impl Conversation {
             });
         }
         if http.has_left() {
+            // Requests that were sent ahead are answered by nobody.
+            http.end(StreamEnd::Closed, out);
             self.app = http.became().or(self.app);
             self.understood += http.understood();
             self.close(CoverageReason::Unsupported);
@@ -392,6 +323,8 @@ impl Conversation {
     /// Nothing more is read.
     fn close(&mut self, reason: CoverageReason) {
         self.speech = Speech::Opaque(reason);
+        self.sent = Stream::default();
+        self.received = Stream::default();
         self.wants.count_only = true;
     }
 
@@ -405,95 +338,6 @@ impl Conversation {
             Hello::Unreadable => {}
         }
         self.close(CoverageReason::Encrypted);
-    }
-
-    /// More bytes of a connection that is not identified.
-    fn identify(&mut self, direction: Direction, data: Data, out: &mut Vec<Message>) {
-        let Speech::Undecided(undecided) = &mut self.speech else {
-            return;
-        };
-        let held = undecided
-            .as_mut()
-            .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
-        if let Some(undecided) = held {
-            undecided.bytes += data.bytes.len();
-            undecided.held.push((direction, data));
-            let guess = identify::first_bytes(&undecided.prefix(direction));
-            let full = undecided.bytes > MAX_UNDECIDED_BYTES || undecided.held.len() > MAX_UNDECIDED_SEGMENTS;
-            match guess {
-                Guess::More | Guess::LikelyRequest if !full => {}
-                guess => self.decide(direction, guess, None, out),
-            }
-            return;
-        }
-        // Numbers of turns begin at 1: anything else was preceded by what was not seen.
-        self.late |= !data.turn_start || data.turn > 1;
-        if self.late && !data.turn_start {
-            self.missed.get_or_insert(CoverageReason::JoinedLate);
-            return;
-        }
-        match identify::first_bytes(&data.bytes) {
-            Guess::More | Guess::LikelyRequest => {
-                let undecided = undecided.get_or_insert_default();
-                undecided.bytes += data.bytes.len();
-                undecided.held.push((direction, data));
-            }
-            guess => self.decide(direction, guess, Some(data), out),
-        }
-    }
-
-    /// `direction` speaks `guess`, told from what is held, or from `data` alone.
-    fn decide(&mut self, direction: Direction, guess: Guess, data: Option<Data>, out: &mut Vec<Message>) {
-        let (speech, client) = match guess {
-            Guess::HttpRequest | Guess::LikelyRequest => (Some(App::Http1), Some(direction)),
-            Guess::HttpResponse => (Some(App::Http1), Some(direction.reverse())),
-            Guess::TlsClient => (Some(App::Tls), Some(direction)),
-            Guess::Http2 => (Some(App::Http2), Some(direction)),
-            Guess::Tls => (Some(App::Tls), self.client),
-            Guess::Other | Guess::More => (None, self.client),
-        };
-        // Which end connected is known for certain, or not at all: what contradicts it is something else.
-        let contradicts = self.client.is_some() && self.client != client;
-        let Some(app) = speech.filter(|_| !contradicts) else {
-            self.strikes += 1;
-            if self.late && self.strikes < MAX_STRIKES {
-                self.missed.get_or_insert(CoverageReason::JoinedLate);
-                if let Speech::Undecided(Some(undecided)) = &mut self.speech {
-                    undecided.held.retain(|(d, _)| *d != direction);
-                }
-            } else {
-                self.close(CoverageReason::Unsupported);
-            }
-            return;
-        };
-        self.app = Some(app);
-        self.client = client;
-        let held = match &mut self.speech {
-            Speech::Undecided(undecided) => undecided.take().map(|u| u.held).unwrap_or_default(),
-            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Opaque(_) => Vec::new(),
-        };
-        match (app, guess) {
-            (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
-            (App::Tls, _) => self.close(CoverageReason::Encrypted),
-            (App::Http2 | App::Websocket | App::Dns, _) => self.close(CoverageReason::Unsupported),
-            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late))),
-        }
-        for (direction, data) in held.into_iter().chain(data.map(|data| (direction, data))) {
-            self.data(direction, data, out);
-        }
-    }
-
-    /// No more will come of what is held undecided: takes it for what it is most like.
-    fn settle_undecided(&mut self, out: &mut Vec<Message>) {
-        while let Speech::Undecided(Some(undecided)) = &self.speech {
-            let Some((direction, _)) = undecided.held.first() else {
-                self.speech = Speech::Undecided(None);
-                break;
-            };
-            let direction = *direction;
-            let guess = identify::first_bytes(&undecided.prefix(direction));
-            self.decide(direction, guess, None, out);
-        }
     }
 
     /// After a chunk of `direction`: is there more to a response than what is copied?
@@ -527,17 +371,5 @@ impl Conversation {
             Speech::Http1(http) => http.awaits_response_end(),
             Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Opaque(_) => false,
         }
-    }
-}
-
-impl Undecided {
-    /// What is held of `direction`, in one piece.
-    fn prefix(&self, direction: Direction) -> Vec<u8> {
-        self.held
-            .iter()
-            .filter(|(d, _)| *d == direction)
-            .flat_map(|(_, data)| &data.bytes)
-            .copied()
-            .collect()
     }
 }

@@ -1,0 +1,126 @@
+//! The first bytes of a connection, while it is not clear what it speaks.
+
+use super::{Conversation, Message, Speech};
+use crate::event::Direction;
+use crate::protocol::http1::Http1;
+use crate::protocol::identify::{self, Guess};
+use crate::record::{App, CoverageReason};
+use crate::stream::Data;
+
+/// Bytes that are held while it is not clear what they speak; more than any first line that servers take.
+const MAX_UNDECIDED_BYTES: usize = 32 * 1024;
+/// Segments likewise.
+const MAX_UNDECIDED_SEGMENTS: usize = 256;
+/// Turns of a connection joined late that are looked at for the start of a message, before it counts as one that is not
+/// read. The first may be the middle of a body; a few more may be those of an upload with interim responses.
+const MAX_STRIKES: u8 = 16;
+
+/// Pieces of either direction, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Undecided {
+    held: Vec<(Direction, Data)>,
+    bytes: usize,
+}
+
+impl Conversation {
+    /// More bytes of a connection that is not identified.
+    pub(super) fn identify(&mut self, direction: Direction, data: Data, out: &mut Vec<Message>) {
+        let Speech::Undecided(undecided) = &mut self.speech else {
+            return;
+        };
+        let held = undecided
+            .as_mut()
+            .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
+        if let Some(undecided) = held {
+            undecided.bytes += data.bytes.len();
+            undecided.held.push((direction, data));
+            let guess = identify::first_bytes(&undecided.prefix(direction));
+            let full = undecided.bytes > MAX_UNDECIDED_BYTES || undecided.held.len() > MAX_UNDECIDED_SEGMENTS;
+            match guess {
+                Guess::More | Guess::LikelyRequest if !full => {}
+                guess => self.decide(direction, guess, None, out),
+            }
+            return;
+        }
+        // Numbers of turns begin at 1: anything else was preceded by what was not seen.
+        self.late |= !data.turn_start || data.turn > 1;
+        if self.late && !data.turn_start {
+            self.missed.get_or_insert(CoverageReason::JoinedLate);
+            return;
+        }
+        match identify::first_bytes(&data.bytes) {
+            Guess::More | Guess::LikelyRequest => {
+                let undecided = undecided.get_or_insert_default();
+                undecided.bytes += data.bytes.len();
+                undecided.held.push((direction, data));
+            }
+            guess => self.decide(direction, guess, Some(data), out),
+        }
+    }
+
+    /// `direction` speaks `guess`, told from what is held, or from `data` alone.
+    fn decide(&mut self, direction: Direction, guess: Guess, data: Option<Data>, out: &mut Vec<Message>) {
+        let (speech, client) = match guess {
+            Guess::HttpRequest | Guess::LikelyRequest => (Some(App::Http1), Some(direction)),
+            Guess::HttpResponse => (Some(App::Http1), Some(direction.reverse())),
+            Guess::TlsClient => (Some(App::Tls), Some(direction)),
+            Guess::Http2 => (Some(App::Http2), Some(direction)),
+            Guess::Tls => (Some(App::Tls), self.client),
+            Guess::Other | Guess::More => (None, self.client),
+        };
+        // Which end connected is known for certain, or not at all: what contradicts it is something else.
+        let contradicts = self.client.is_some() && self.client != client;
+        let Some(app) = speech.filter(|_| !contradicts) else {
+            self.strikes += 1;
+            if self.late && self.strikes < MAX_STRIKES {
+                self.missed.get_or_insert(CoverageReason::JoinedLate);
+                if let Speech::Undecided(Some(undecided)) = &mut self.speech {
+                    undecided.held.retain(|(d, _)| *d != direction);
+                }
+            } else {
+                self.close(CoverageReason::Unsupported);
+            }
+            return;
+        };
+        self.app = Some(app);
+        self.client = client;
+        let held = match &mut self.speech {
+            Speech::Undecided(undecided) => undecided.take().map(|u| u.held).unwrap_or_default(),
+            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Opaque(_) => Vec::new(),
+        };
+        match (app, guess) {
+            (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
+            (App::Tls, _) => self.close(CoverageReason::Encrypted),
+            (App::Http2 | App::Websocket | App::Dns, _) => self.close(CoverageReason::Unsupported),
+            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late))),
+        }
+        for (direction, data) in held.into_iter().chain(data.map(|data| (direction, data))) {
+            self.data(direction, data, out);
+        }
+    }
+
+    /// No more will come of what is held undecided: takes it for what it is most like.
+    pub(super) fn settle_undecided(&mut self, out: &mut Vec<Message>) {
+        while let Speech::Undecided(Some(undecided)) = &self.speech {
+            let Some((direction, _)) = undecided.held.first() else {
+                self.speech = Speech::Undecided(None);
+                break;
+            };
+            let direction = *direction;
+            let guess = identify::first_bytes(&undecided.prefix(direction));
+            self.decide(direction, guess, None, out);
+        }
+    }
+}
+
+impl Undecided {
+    /// What is held of `direction`, in one piece.
+    fn prefix(&self, direction: Direction) -> Vec<u8> {
+        self.held
+            .iter()
+            .filter(|(d, _)| *d == direction)
+            .flat_map(|(_, data)| &data.bytes)
+            .copied()
+            .collect()
+    }
+}
