@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::programs::{find, run};
-use crate::setup::{self, Kit, Need};
+use crate::setup::{self, Kit, Need, Origin};
 use crate::workspace::Workspace;
 use crate::{bpf, cargo};
 
@@ -19,6 +19,9 @@ const DENY: [&str; 5] = ["deny", "check", "bans", "licenses", "sources"];
 /// Warnings are failures here.
 const STRICT: [&str; 3] = ["--", "-D", "warnings"];
 
+/// Debian's package of the clippy for its compiler.
+const PACKAGE: &str = "rust-web-clippy";
+
 /// Checks formatting, host code, kernel code, and the dependencies if cargo-deny is there. All of it, so that one round
 /// of mending is enough.
 pub(crate) fn lint(_args: &Args) -> Result<()> {
@@ -31,6 +34,7 @@ pub(crate) fn lint(_args: &Args) -> Result<()> {
     }
     let kit = setup::ready(&workspace, Need::Build)?;
     bpf::build(&workspace, &kit)?;
+    let mut kernel = kernel(&workspace, &kit)?;
 
     let mut failed = Vec::new();
     let mut check = |name: &'static str, command: &mut Command| {
@@ -56,8 +60,7 @@ pub(crate) fn lint(_args: &Args) -> Result<()> {
         core.args(["--package", "monitor", "--lib", "--no-default-features"])
             .args(STRICT),
     );
-    let (name, mut kernel) = kernel(&workspace, &kit)?;
-    check(name, kernel.args(STRICT));
+    check("clippy, kernel programs", kernel.args(STRICT));
     if find("cargo-deny").is_some() {
         check("dependencies", cargo::host_plain(&workspace, DENY[0]).args(&DENY[1..]));
     } else {
@@ -67,19 +70,17 @@ pub(crate) fn lint(_args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Clippy on the kernel programs: with the target's own `core` if the compiler that builds them brings its clippy,
-/// else with the host's clippy as if for the host, which sees the same code but for the target's details.
-fn kernel(workspace: &Workspace, kit: &Kit) -> Result<(&'static str, Command)> {
+/// Clippy on the kernel programs, of the compiler that builds them. What rustup does not manage comes from a package.
+fn kernel(workspace: &Workspace, kit: &Kit) -> Result<Command> {
     if let Some(command) = bpf::clippy(workspace, kit)? {
-        return Ok(("clippy, kernel programs", command));
+        return Ok(command);
     }
-    let mut command = cargo::host(workspace, "clippy");
-    command.args(["--package", "monitor-ebpf", "--bins"]);
-    command
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_PROFILE_DEV_PANIC", "abort");
-    Ok((
-        "clippy, kernel programs (as if for the host: their compiler brings no clippy)",
-        command,
-    ))
+    let compiler = kit.compiler.describe();
+    match &kit.compiler.origin {
+        Origin::Rustup(name) => bail!("{compiler} has no clippy: rustup component add clippy --toolchain {name}"),
+        Origin::Named | Origin::Path => {
+            setup::bring(workspace, PACKAGE, "the clippy of the kernel programs' compiler")?;
+        }
+    }
+    bpf::clippy(workspace, kit)?.with_context(|| format!("{PACKAGE} is not the clippy of {compiler}"))
 }

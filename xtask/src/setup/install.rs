@@ -78,7 +78,7 @@ pub(crate) fn carry_out(workspace: &Workspace, plan: &Plan, rights: Rights) -> R
 /// Fetches the package lists. A failure is only told: what the lists hold may do.
 pub(crate) fn refresh(rights: Rights) {
     let mut command = Apt::update(rights);
-    eprintln!("The package lists are old. Refreshing them: {}", show(&command));
+    eprintln!("Refreshing the package lists: {}", show(&command));
     if let Err(error) = run(&mut command) {
         eprintln!("{error:#}: going on with the lists that are there");
     }

@@ -27,6 +27,7 @@ use apt::{Apt, Rights};
 use linker::{Linker, Llvm};
 use plan::{Found, Offer, Plan};
 
+use crate::programs::find;
 use crate::workspace::Workspace;
 
 /// A plan is carried out and the machine looked at again: once for what was planned, once if rustup could not
@@ -48,18 +49,30 @@ pub(crate) fn ready(workspace: &Workspace, need: Need) -> Result<Kit> {
             offer.apt = Apt::probe(&wanted(&found));
         }
         let plan = plan::plan(&found, &offer);
-        possible(&plan, offer.rights)?;
-        say(
-            "To be installed:",
-            &plan.steps.iter().map(plan::Step::describe).collect::<Vec<_>>(),
-        );
-        rustup = install::carry_out(workspace, &plan, offer.rights)?;
+        rustup = carry_out(workspace, &plan, offer.rights)?;
     }
     let found = look(workspace, need)?;
     match found.kit() {
         Some(kit) if found.missing.is_empty() => Ok(kit),
         _ => bail!("still lacking after the set-up: {}", found.lacks().join("; ")),
     }
+}
+
+/// Installs one package that a command needs on top.
+pub(crate) fn bring(workspace: &Workspace, package: &str, purpose: &str) -> Result<()> {
+    let names = [package.to_owned()];
+    let rights = Rights::find();
+    say("This machine lacks:", &[purpose.to_owned()]);
+    let offered = || Apt::probe(&names).filter(|apt| apt.offers(package).is_some());
+    if offered().is_none() && rights != Rights::None && find("apt-get").is_some() {
+        install::refresh(rights);
+    }
+    let mut plan = Plan::default();
+    match offered() {
+        Some(_) => plan.steps.push(plan::Step::Packages(names.to_vec())),
+        None => plan.by_hand.push(format!("install {purpose} ({package} on Debian)")),
+    }
+    carry_out(workspace, &plan, rights).map(|_| ())
 }
 
 /// Says what is there and what would be installed, and changes nothing.
@@ -141,18 +154,20 @@ fn wanted(found: &Found) -> Vec<String> {
         .collect()
 }
 
-/// Stops before anything is changed if the plan cannot be carried out whole, with the commands to type.
-fn possible(plan: &Plan, rights: Rights) -> Result<()> {
+/// Says what will be installed and installs it; false if rustup could not download. If the plan cannot be carried out
+/// whole, nothing is changed and the commands to type are told.
+fn carry_out(workspace: &Workspace, plan: &Plan, rights: Rights) -> Result<bool> {
     let needs_rights = plan.steps.iter().any(|step| matches!(step, plan::Step::Packages(_)));
-    if plan.by_hand.is_empty() && !(needs_rights && rights == Rights::None) {
-        return Ok(());
+    if !plan.by_hand.is_empty() || (needs_rights && rights == Rights::None) {
+        let lines: Vec<_> = plan.by_hand.iter().cloned().chain(commands(plan, rights)).collect();
+        bail!(
+            "this cannot be installed from here. Type, then run this again:\n  {}",
+            lines.join("\n  ")
+        );
     }
-    let mut lines = plan.by_hand.clone();
-    lines.extend(commands(plan, rights));
-    bail!(
-        "this cannot be installed from here. Type, then run this again:\n  {}",
-        lines.join("\n  ")
-    )
+    let steps: Vec<_> = plan.steps.iter().map(plan::Step::describe).collect();
+    say("To be installed:", &steps);
+    install::carry_out(workspace, plan, rights)
 }
 
 fn commands(plan: &Plan, rights: Rights) -> Vec<String> {
