@@ -95,10 +95,7 @@ pub(crate) fn report(workspace: &Workspace, need: Need) -> Result<()> {
     if offer.apt.as_ref().is_some_and(|apt| apt.stale) {
         eprintln!("The package lists are old: installing refreshes them first, and may then offer more.");
     }
-    say(
-        "Would be installed by `cargo xtask toolchain --install`:",
-        &commands(&plan, offer.rights),
-    );
+    say("Would be installed with `--install`:", &commands(&plan, offer.rights));
     say("Has to be done by hand:", &plan.by_hand);
     Ok(())
 }
