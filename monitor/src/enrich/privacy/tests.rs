@@ -191,7 +191,7 @@ proptest! {
 
     // Each secret name has a letter after `j`: none can be formed.
     #[test]
-    fn nothing_is_hidden_without_a_cause(target in "/[a-jA-J0-9/?&=;%._~-]{0,60}") {
+    fn nothing_is_hidden_without_a_cause(target in "/[a-jA-J0-9/?&=;._~-]{0,60}") {
         prop_assert_eq!(privacy(Query::Secrets).redact_target(&target), Cow::Borrowed(target.as_str()));
     }
 
