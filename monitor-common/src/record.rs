@@ -92,16 +92,20 @@ pub struct Header {
 }
 const _: () = assert!(size_of::<Header>() == 32);
 
+/// An IPv6 address, or an IPv4 one mapped into IPv6 (RFC 4291 section 2.5.5.2): 16 bytes in network order, held as two words
+/// so that copies of it are aligned.
+pub type Address = [u64; 2];
+
 /// Both ends of a flow as this socket sees them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuple {
     /// Network namespace cookie (`net.net_cookie`).
     pub netns: u64,
-    /// Network byte order; IPv4 as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2).
-    pub local: [u8; 16],
-    /// Like `local`.
-    pub remote: [u8; 16],
+    /// This end.
+    pub local: Address,
+    /// The other end.
+    pub remote: Address,
     /// Host byte order.
     pub local_port: u16,
     /// Host byte order.
@@ -212,14 +216,18 @@ pub struct FlowRecord {
 }
 const _: () = assert!(size_of::<FlowRecord>() == 232);
 
-/// Longest executable path kept, bytes; the innermost components survive.
-pub const PATH_BYTES: usize = 512;
-/// Longest cgroup path kept, bytes; the innermost components survive.
-pub const CGROUP_BYTES: usize = 512;
+/// Components of an executable's path that are kept, from the leaf; a crossing of mounts takes one too.
+pub const PATH_COMPONENTS: usize = 16;
+/// Bytes of each, NUL included; longer names are cut.
+pub const PATH_NAME_BYTES: usize = 64;
+/// Components of a cgroup's path that are kept, from the leaf.
+pub const CGROUP_COMPONENTS: usize = 8;
+/// Bytes of each, NUL included: a container's scope name has a digest of 64 in it.
+pub const CGROUP_NAME_BYTES: usize = 96;
 
 /// A program of a process, written once before the first flow it owns.
 ///
-/// Paths are walked from leaf to root: components in that order, each followed by a NUL.
+/// Paths are walked from leaf to root: one slot a component, NUL-terminated, empty where there is none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessRecord {
@@ -231,20 +239,14 @@ pub struct ProcessRecord {
     pub namespace_pid: u32,
     /// The parent's thread group id on the host.
     pub parent_pid: u32,
-    /// Used bytes of `path`.
-    pub path_len: u16,
-    /// Used bytes of `cgroup`.
-    pub cgroup_len: u16,
-    /// Always 0.
-    pub reserved: u32,
     /// `task_struct.comm`, NUL-terminated.
     pub comm: [u8; 16],
     /// Executable, leaf first.
-    pub path: [u8; PATH_BYTES],
+    pub path: [[u8; PATH_NAME_BYTES]; PATH_COMPONENTS],
     /// cgroup, leaf first.
-    pub cgroup: [u8; CGROUP_BYTES],
+    pub cgroup: [[u8; CGROUP_NAME_BYTES]; CGROUP_COMPONENTS],
 }
-const _: () = assert!(size_of::<ProcessRecord>() == 32 + 32 + 16 + 16 + PATH_BYTES + CGROUP_BYTES);
+const _: () = assert!(size_of::<ProcessRecord>() == 32 + 32 + 8 + 16 + 1024 + 768);
 
 /// The start of a segment's new payload; `captured` bytes follow the struct.
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! State of a socket in kernel storage, and the maps beside it.
 
-use crate::record::{Owner, Parent, Tuple};
+use crate::record::{Address, Owner, Parent, Tuple};
 
 /// [`SocketState::class`]: nothing sent or received yet.
 pub const CLASS_NEW: u8 = 0;
@@ -150,7 +150,7 @@ pub struct UdpKey {
     /// Socket cookie.
     pub cookie: u64,
     /// Peer address, as [`Tuple::remote`].
-    pub remote: [u8; 16],
+    pub remote: Address,
     /// Peer port, host byte order.
     pub remote_port: u16,
     /// Always 0.
@@ -218,7 +218,7 @@ pub struct TotalKey {
     /// Always 0.
     pub reserved: u32,
     /// The remote address' network: /24 of IPv4 (mapped), /48 of IPv6, the rest zero.
-    pub remote: [u8; 16],
+    pub remote: Address,
 }
 const _: () = assert!(size_of::<TotalKey>() == 24);
 
@@ -283,7 +283,7 @@ const _: () = assert!(size_of::<ListenerKey>() == 16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DestinationKey {
     /// As [`Tuple::remote`].
-    pub remote: [u8; 16],
+    pub remote: Address,
     /// Host byte order.
     pub remote_port: u16,
     /// Always 0.

@@ -2,11 +2,11 @@
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit};
 use monitor_common::{
-    CAUSE_CLOSE, CAUSE_OPEN, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FlowKey,
+    Address, CAUSE_CLOSE, CAUSE_OPEN, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FlowKey,
     FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters, Total, TotalKey, UdpFlow, loss,
 };
 
-use crate::kernel::{fin_received, tcp_counters, tcp_state};
+use crate::kernel::{fin_received, mapped, tcp_counters, tcp_state, unmapped};
 use crate::maps::{BLANK_RECORD, CLOSED, LIFECYCLE, LOCAL_DESTINATIONS, TOTALS, count};
 use crate::owner::NO_WAKEUP;
 
@@ -34,7 +34,6 @@ fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) 
     if fin_received(sk) {
         flags |= FLOW_FIN_RECEIVED;
     }
-    fill_header(&mut record.header, cause, state.cookie, state.generation);
     record.tuple = state.tuple;
     record.owner = state.owner;
     record.parent = state.parent;
@@ -44,6 +43,7 @@ fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) 
     record.state = state.state;
     record.reserved = 0;
     fill_counters(&mut record.counters, state, &latest(state, sk), flags);
+    fill_header(&mut record.header, cause, state.cookie, state.generation);
 }
 
 /// A disconnect zeroes the socket's counters: then those of the moment before hold.
@@ -84,7 +84,6 @@ pub(crate) fn write_udp(flow: &UdpFlow, cookie: u64, cause: u8) {
 
 #[inline(always)]
 fn fill_udp(record: &mut FlowRecord, flow: &UdpFlow, cookie: u64, cause: u8) {
-    fill_header(&mut record.header, cause, cookie, flow.generation);
     record.tuple = flow.tuple;
     record.owner = flow.owner;
     record.parent = flow.parent;
@@ -101,11 +100,12 @@ fn fill_udp(record: &mut FlowRecord, flow: &UdpFlow, cookie: u64, cause: u8) {
     record.error = 0;
     record.state = 0;
     record.reserved = 0;
+    fill_header(&mut record.header, cause, cookie, flow.generation);
 }
 
+/// The kind comes last: a record in `CLOSED` without it is not filled in yet.
 #[inline(always)]
 fn fill_header(header: &mut Header, cause: u8, cookie: u64, generation: u32) {
-    header.kind = KIND_FLOW;
     header.cause = cause;
     header.cpu = 0;
     header.length = size_of::<FlowRecord>() as u32;
@@ -114,6 +114,8 @@ fn fill_header(header: &mut Header, cause: u8, cookie: u64, generation: u32) {
     header.cookie = cookie;
     header.generation = generation;
     header.reserved = 0;
+    // SAFETY: a field of a live record.
+    unsafe { core::ptr::write_volatile(&raw mut header.kind, KIND_FLOW) };
 }
 
 /// Room for a record in the ring.
@@ -158,14 +160,12 @@ fn total_tcp(state: &SocketState, sk: usize) {
 
 /// The flow is not told, its bytes are: by process and network of the remote end.
 #[inline(always)]
-fn add_to_totals(pid: u32, remote: &[u8; 16], sent: u64, received: u64) {
-    let mut network = *remote;
-    // /24 of a mapped IPv4 address, /48 of an IPv6 one.
-    if network[0] == 0 && network[10] == 0xff && network[11] == 0xff {
-        network[15] = 0;
-    } else {
-        network[6..16].fill(0);
-    }
+fn add_to_totals(pid: u32, remote: &Address, sent: u64, received: u64) {
+    // /24 of IPv4, /48 of IPv6.
+    let network = match unmapped(remote) {
+        Some(v4) => mapped(v4 & u32::from_be(0xffff_ff00)),
+        None => [remote[0] & u64::from_be(0xffff_ffff_ffff_0000), 0],
+    };
     let key = TotalKey { pid, reserved: 0, remote: network };
     if let Some(total) = TOTALS.get_ptr_mut(key) {
         // SAFETY: this CPU's own value.
@@ -183,12 +183,11 @@ fn add_to_totals(pid: u32, remote: &[u8; 16], sent: u64, received: u64) {
 #[inline(always)]
 fn remote_is_here(state: &SocketState) -> bool {
     let remote = &state.tuple.remote;
-    let mapped_loopback = remote[10] == 0xff && remote[11] == 0xff && remote[12] == 127;
-    let head = [remote[0], remote[1], remote[2], remote[3], remote[4], remote[5], remote[6], remote[7]];
-    let zero_head = u64::from_ne_bytes(head) == 0;
-    let loopback = zero_head && remote[8] == 0 && remote[9] == 0 && remote[10] == 0 && remote[12] == 0 && remote[13] == 0
-        && remote[14] == 0 && remote[15] == 1;
-    if (zero_head && mapped_loopback) || loopback || state.tuple.local == *remote {
+    let loopback = match unmapped(remote) {
+        Some(v4) => v4.to_ne_bytes()[0] == 127,
+        None => *remote == [0, u64::from_be(1)],
+    };
+    if loopback || state.tuple.local == *remote {
         return true;
     }
     let key = DestinationKey { remote: *remote, remote_port: state.tuple.remote_port, reserved: [0; 3] };

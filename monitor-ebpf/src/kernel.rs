@@ -3,7 +3,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_sk_storage_get};
-use monitor_common::{ABSENT, SocketState, TcpCounters, Tuple};
+use monitor_common::{ABSENT, Address, SocketState, TcpCounters, Tuple};
 
 use crate::maps::{SOCKETS, offset};
 
@@ -116,8 +116,16 @@ pub(crate) fn fill_tuple(tuple: &mut Tuple, sk: usize, protocol: u8) -> bool {
     true
 }
 
-/// An IPv4 address as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2).
+/// An IPv4 address (its four bytes as they lie in memory) as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2).
 #[inline(always)]
-pub(crate) fn mapped(v4: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
+pub(crate) fn mapped(v4: u32) -> Address {
+    let low = if cfg!(target_endian = "little") { u64::from(v4) << 32 | 0xffff_0000 } else { 0xffff_0000_0000 | u64::from(v4) };
+    [0, low]
+}
+
+/// The IPv4 address in a mapped one, as [`mapped`] takes it; `None` for IPv6.
+#[inline(always)]
+pub(crate) fn unmapped(address: &Address) -> Option<u32> {
+    let v4 = if cfg!(target_endian = "little") { (address[1] >> 32) as u32 } else { address[1] as u32 };
+    (address[0] == 0 && *address == mapped(v4)).then_some(v4)
 }

@@ -7,15 +7,14 @@ use aya_ebpf::helpers::generated::{
     bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid, bpf_ktime_get_ns,
     bpf_probe_read_kernel_str, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
-use monitor_common::{ABSENT, CGROUP_BYTES, Header, KIND_PROCESS, Owner, PATH_BYTES, ProcessRecord, loss};
+use monitor_common::{
+    ABSENT, CGROUP_COMPONENTS, CGROUP_NAME_BYTES, Header, KIND_PROCESS, Owner, PATH_COMPONENTS, PATH_NAME_BYTES, ProcessRecord,
+    loss,
+};
 
 use crate::kernel::read;
 use crate::maps::{LIFECYCLE, PROGRAMS, count, offset};
 
-/// Components of a path that are kept; deeper ones lose their outermost.
-const MAX_COMPONENTS: u32 = 24;
-/// Longest single component, NUL included (`NAME_MAX` + 1 is 256; container names and hashes fit in half).
-const MAX_NAME: usize = 128;
 /// The reader polls; it is never woken.
 pub(crate) const NO_WAKEUP: u64 = 1;
 
@@ -78,10 +77,9 @@ fn describe(task: usize, leader: usize, owner: &Owner) {
         (*record).namespace_pid = namespace_pid(leader);
         let parent: usize = read(leader, offset!(task_parent));
         (*record).parent_pid = read(parent, offset!(task_tgid));
-        (*record).reserved = 0;
         (*record).comm = read(leader, offset!(task_comm));
-        (*record).path_len = executable(task, core::ptr::addr_of_mut!((*record).path).cast()) as u16;
-        (*record).cgroup_len = cgroup_path(task, core::ptr::addr_of_mut!((*record).cgroup).cast()) as u16;
+        executable(task, &mut (*record).path);
+        cgroup_path(task, &mut (*record).cgroup);
         bpf_ringbuf_submit(record.cast(), NO_WAKEUP);
     }
     let _ = PROGRAMS.insert(key, 1, 0);
@@ -99,72 +97,55 @@ fn namespace_pid(leader: usize) -> u32 {
     read(pid + level as usize * UPID_BYTES, offset!(pid_numbers))
 }
 
-/// Walks the executable's path from leaf to root, across mounts (as `prepend_path` in fs/d_path.c does).
+/// Walks the executable's path from leaf to root, across mounts (as `prepend_path` in fs/d_path.c does). Slots are at
+/// constant places, which keeps the verifier's work linear.
 #[inline(always)]
-fn executable(task: usize, to: *mut u8) -> usize {
+fn executable(task: usize, to: &mut [[u8; PATH_NAME_BYTES]; PATH_COMPONENTS]) {
     let mm: usize = read(task, offset!(task_mm));
     let file: usize = read(mm, offset!(mm_exe_file));
     let mut dentry: usize = read(file, offset!(file_dentry));
     let mut vfsmount: usize = read(file, offset!(file_mnt));
-    let mut used = 0usize;
     if file == 0 || offset!(mount_mnt) == ABSENT {
-        return 0;
+        dentry = 0;
     }
-    for _ in 0..MAX_COMPONENTS {
+    for slot in to {
+        slot[0] = 0;
         if dentry == 0 || vfsmount == 0 {
-            break;
+            continue;
         }
         let parent: usize = read(dentry, offset!(dentry_parent));
         if dentry == read::<usize>(vfsmount, offset!(vfsmount_root)) || dentry == parent {
             let mount = vfsmount - offset!(mount_mnt) as usize;
             let above: usize = read(mount, offset!(mount_parent));
-            if above == mount || above == 0 {
-                break;
-            }
-            dentry = read(mount, offset!(mount_mountpoint));
+            dentry = if above == mount || above == 0 { 0 } else { read(mount, offset!(mount_mountpoint)) };
             vfsmount = above + offset!(mount_mnt) as usize;
             continue;
         }
-        let name: usize = read(dentry, offset!(dentry_name));
-        used = append::<PATH_BYTES>(to, used, name);
+        name(slot, read(dentry, offset!(dentry_name)));
         dentry = parent;
     }
-    used
 }
 
 /// Walks the v2 cgroup's path from leaf to root.
 #[inline(always)]
-fn cgroup_path(task: usize, to: *mut u8) -> usize {
+fn cgroup_path(task: usize, to: &mut [[u8; CGROUP_NAME_BYTES]; CGROUP_COMPONENTS]) {
     let set: usize = read(task, offset!(task_cgroups));
     let cgroup: usize = read(set, offset!(css_set_cgroup));
     let mut node: usize = read(cgroup, offset!(cgroup_kn));
-    let mut used = 0usize;
-    for _ in 0..MAX_COMPONENTS {
-        if node == 0 {
-            break;
+    for slot in to {
+        slot[0] = 0;
+        let parent: usize = if node == 0 { 0 } else { read(node, offset!(kn_parent)) };
+        // The root has no parent and no name.
+        if parent != 0 {
+            name(slot, read(node, offset!(kn_name)));
         }
-        let parent: usize = read(node, offset!(kn_parent));
-        if parent == 0 {
-            break;
-        }
-        let name: usize = read(node, offset!(kn_name));
-        used = append::<CGROUP_BYTES>(to, used, name);
         node = parent;
     }
-    used
 }
 
-/// Appends the string at `name`, NUL included, to `BYTES` bytes at `to` of which `used` are taken; returns how many are
-/// then. Nothing is appended where a longest name would not fit.
+/// Copies the string at `from`.
 #[inline(always)]
-fn append<const BYTES: usize>(to: *mut u8, used: usize, name: usize) -> usize {
-    if used > BYTES - MAX_NAME {
-        return used;
-    }
-    // SAFETY: `used + MAX_NAME <= BYTES` by the check above, repeated past the optimizer as a mask where the verifier
-    // has lost it; the helper checks the source.
-    let written = unsafe {
-        bpf_probe_read_kernel_str(to.add(used).cast(), MAX_NAME as u32, name as *const core::ffi::c_void)
-    };
-    if written <= 0 || written > MAX_NAME as i64 { used } else { used + written as usize }
+fn name<const BYTES: usize>(slot: &mut [u8; BYTES], from: usize) {
+    // SAFETY: the helper checks the source and writes at most `BYTES`.
+    unsafe { bpf_probe_read_kernel_str(slot.as_mut_ptr().cast(), BYTES as u32, from as *const core::ffi::c_void) };
 }

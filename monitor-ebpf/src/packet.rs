@@ -96,8 +96,8 @@ pub(crate) fn parse(skb: *mut __sk_buff) -> Parsed {
 #[inline(never)]
 pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tuple: &mut Tuple) -> bool {
     let mut version = 0u8;
-    let mut v6 = [[0u8; 16]; 2];
-    let mut v4 = [[0u8; 4]; 2];
+    let mut v6 = [[0u64; 2]; 2];
+    let mut v4 = [0u32; 2];
     let mut ports = [0u16; 2];
     // SAFETY: the helper checks offset and length; buffers are on the stack.
     let failed = unsafe {

@@ -8,6 +8,8 @@ pub mod alerts;
 pub mod allow;
 pub mod baseline;
 #[cfg(feature = "live")]
+pub mod capture;
+#[cfg(feature = "live")]
 pub mod cli;
 pub mod config;
 #[cfg(feature = "live")]

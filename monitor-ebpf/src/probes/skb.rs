@@ -94,7 +94,10 @@ fn tcp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
                 state.class = CLASS_IGNORED;
                 return;
             }
-            flow::open(state, tcp_sock(sk.cast()));
+            let address = tcp_sock(sk.cast());
+            if address != 0 {
+                flow::open(state, address);
+            }
         }
     }
     if packet.payload_len > 0 {

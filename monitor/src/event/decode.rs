@@ -44,6 +44,14 @@ impl Clock {
         Timestamp::from_nanos(self.offset_ns.saturating_add(monotonic_ns))
     }
 
+    /// The clock with a new reading of the offset. Forward at once; backward slowly, so that event time never goes back:
+    /// `elapsed_ns` since the last call gives up at most a hundredth.
+    #[must_use]
+    pub const fn follow(self, offset_ns: u64, elapsed_ns: u64) -> Self {
+        let lowest = self.offset_ns.saturating_sub(elapsed_ns / 100);
+        Self { offset_ns: if offset_ns > lowest { offset_ns } else { lowest } }
+    }
+
     /// Like [`Self::at`]; 0 means never.
     fn maybe(self, monotonic_ns: u64) -> Option<Timestamp> {
         (monotonic_ns != 0).then(|| self.at(monotonic_ns))
@@ -92,8 +100,6 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
     };
     let flags = f.u32(offset_of!(R, flags))?;
     let flag = |bit: u32| flags & bit != 0;
-    let parent = offset_of!(R, parent);
-    let parent_cookie = f.u64(parent + offset_of!(abi::Parent, cookie))?;
     Ok(FlowSnapshot {
         id: f.flow_id()?,
         time: clock.at(f.u64(offset_of!(abi::Header, time_ns))?),
@@ -103,18 +109,7 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
         role,
         opened: clock.at(f.u64(offset_of!(R, opened_ns))?),
         owner: owner(f, offset_of!(R, owner))?,
-        parent: if parent_cookie == 0 {
-            None
-        } else {
-            Some(Parent {
-                flow: FlowId {
-                    cookie: parent_cookie,
-                    generation: f.u32(parent + offset_of!(abi::Parent, generation))?,
-                },
-                turn: f.u32(parent + offset_of!(abi::Parent, turn))?,
-                in_flight: f.u32(parent + offset_of!(abi::Parent, in_flight))?,
-            })
-        },
+        parent: parent(f, offset_of!(R, parent))?,
         counters: counters(f, offset_of!(R, counters), clock)?,
         flags: FlowFlags {
             joined_late: flag(abi::FLOW_JOINED_LATE),
@@ -131,6 +126,58 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
         tcp_state: f.u8(offset_of!(R, state))?,
         error: f.u16(offset_of!(R, error))?,
     })
+}
+
+/// Reads a value of the map of UDP flows, which has no header of its own.
+pub fn udp_flow(cookie: u64, bytes: &[u8], cause: FlowCause, now: Timestamp, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
+    use abi::UdpFlow as R;
+    let f = Fields(bytes);
+    f.u8(size_of::<R>() - 1)?;
+    let (ends, netns) = tuple(f, offset_of!(R, tuple))?;
+    let half = |direction: u8| offset_of!(R, half) + usize::from(direction) * size_of::<abi::UdpHalf>();
+    let (sent, received) = (half(abi::SENT), half(abi::RECEIVED));
+    let last = |at: usize| -> Result<Option<(u32, Timestamp)>, DecodeError> {
+        Ok(clock.maybe(f.u64(at + offset_of!(abi::UdpHalf, last_ns))?).map(|moved| (0, moved)))
+    };
+    Ok(FlowSnapshot {
+        id: FlowId { cookie, generation: f.u32(offset_of!(R, generation))? },
+        time: now,
+        cause,
+        tuple: ends,
+        netns,
+        role: match f.u8(offset_of!(R, tuple) + offset_of!(abi::Tuple, role))? {
+            abi::ROLE_ACTIVE => Role::Active,
+            abi::ROLE_PASSIVE => Role::Passive,
+            _ => Role::Unknown,
+        },
+        opened: clock.at(f.u64(offset_of!(R, opened_ns))?),
+        owner: owner(f, offset_of!(R, owner))?,
+        parent: parent(f, offset_of!(R, parent))?,
+        counters: Counters {
+            sent: f.u64(sent + offset_of!(abi::UdpHalf, bytes))?,
+            received: f.u64(received + offset_of!(abi::UdpHalf, bytes))?,
+            packets_sent: f.u64(sent + offset_of!(abi::UdpHalf, packets))?,
+            packets_received: f.u64(received + offset_of!(abi::UdpHalf, packets))?,
+            sent_end: last(sent)?,
+            received_end: last(received)?,
+            ..Counters::default()
+        },
+        flags: FlowFlags::default(),
+        tcp_state: 0,
+        error: 0,
+    })
+}
+
+fn parent(f: Fields<'_>, at: usize) -> Result<Option<Parent>, DecodeError> {
+    let cookie = f.u64(at + offset_of!(abi::Parent, cookie))?;
+    if cookie == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Parent {
+        flow: FlowId { cookie, generation: f.u32(at + offset_of!(abi::Parent, generation))? },
+        turn: f.u32(at + offset_of!(abi::Parent, turn))?,
+        in_flight: f.u32(at + offset_of!(abi::Parent, in_flight))?,
+    }))
 }
 
 fn counters(f: Fields<'_>, at: usize, clock: Clock) -> Result<Counters, DecodeError> {
@@ -209,19 +256,17 @@ fn program(f: Fields<'_>) -> Result<Program, DecodeError> {
     use abi::ProcessRecord as R;
     f.u8(size_of::<R>() - 1)?;
     let owner = owner(f, offset_of!(R, owner))?.ok_or(DecodeError::Value("process owner", 0))?;
-    let path_len = usize::from(f.u16(offset_of!(R, path_len))?);
-    let cgroup_len = usize::from(f.u16(offset_of!(R, cgroup_len))?);
     let comm: [u8; 16] = f.array(offset_of!(R, comm))?;
-    let path: [u8; abi::PATH_BYTES] = f.array(offset_of!(R, path))?;
-    let cgroup: [u8; abi::CGROUP_BYTES] = f.array(offset_of!(R, cgroup))?;
+    let path: [u8; abi::PATH_COMPONENTS * abi::PATH_NAME_BYTES] = f.array(offset_of!(R, path))?;
+    let cgroup: [u8; abi::CGROUP_COMPONENTS * abi::CGROUP_NAME_BYTES] = f.array(offset_of!(R, cgroup))?;
     Ok(Program {
         id: owner.program,
         namespace_pid: f.u32(offset_of!(R, namespace_pid))?,
         parent_pid: f.u32(offset_of!(R, parent_pid))?,
         uid: owner.uid,
         name: printable(comm.split(|&b| b == 0).next().unwrap_or_default()),
-        exe: path_from_leaf(path.get(..path_len).unwrap_or_default()),
-        cgroup: match path_from_leaf(cgroup.get(..cgroup_len).unwrap_or_default()) {
+        exe: path_from_leaf(path.chunks(abi::PATH_NAME_BYTES)),
+        cgroup: match path_from_leaf(cgroup.chunks(abi::CGROUP_NAME_BYTES)) {
             path if path.is_empty() => "/".to_owned(),
             path => path,
         },
@@ -229,12 +274,11 @@ fn program(f: Fields<'_>) -> Result<Program, DecodeError> {
 }
 
 /// NUL-terminated components, leaf first, as a path; empty for none.
-fn path_from_leaf(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() + 1);
-    let components: Vec<&[u8]> = bytes.split(|&b| b == 0).filter(|c| !c.is_empty()).collect();
-    for component in components.iter().rev() {
+fn path_from_leaf<'a>(slots: impl DoubleEndedIterator<Item = &'a [u8]>) -> String {
+    let mut out = String::new();
+    for name in slots.rev().map(|slot| slot.split(|&b| b == 0).next().unwrap_or_default()).filter(|n| !n.is_empty()) {
         out.push('/');
-        out.push_str(&printable(component));
+        out.push_str(&printable(name));
     }
     out
 }
@@ -372,10 +416,19 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_jumps_forward_and_creeps_back() {
+        let clock = Clock { offset_ns: 10_000_000 };
+        assert_eq!(clock.follow(99_000_000, 1_000).offset_ns, 99_000_000);
+        assert_eq!(clock.follow(0, 1_000_000).offset_ns, 9_990_000);
+        assert_eq!(clock.follow(9_999_999, 1_000_000).offset_ns, 9_999_999);
+    }
+
+    #[test]
     fn paths_are_walked_from_the_leaf() {
-        assert_eq!(path_from_leaf(b"nginx\0sbin\0usr\0"), "/usr/sbin/nginx");
-        assert_eq!(path_from_leaf(b""), "");
-        assert_eq!(path_from_leaf(b"a\x1b[2J\0\xff\0"), "/?/a?[2J");
+        let path = |slots: &[&'static [u8]]| path_from_leaf(slots.iter().copied());
+        assert_eq!(path(&[b"nginx\0old", b"sbin\0", b"\0", b"usr\0", b"\0"]), "/usr/sbin/nginx");
+        assert_eq!(path(&[b"\0", b""]), "");
+        assert_eq!(path(&[b"a\x1b[2J\0", b"\xff\0"]), "/?/a?[2J");
     }
 
     proptest! {

@@ -1,0 +1,161 @@
+//! The running kernel: programs loaded and attached, rings and maps read, the engine's wishes passed down.
+//!
+//! Everything stays attached exactly as long as [`Capture`] lives: links are file descriptors of this process, so even a
+//! killed daemon leaves nothing behind.
+
+mod cgroup;
+mod load;
+mod offsets;
+mod plain;
+mod programs;
+mod rings;
+mod sockets;
+mod sweep;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use aya::maps::{Array, HashMap, MapData};
+use aya::Ebpf;
+use monitor_common as abi;
+
+use crate::capture::facility::Facility;
+use crate::config::Capture as CaptureConfig;
+use crate::event::{Command, Event};
+use crate::event::decode::Clock;
+use crate::time::Timestamp;
+
+pub use load::probe;
+
+use cgroup::CgroupRoot;
+use plain::Plain;
+use rings::Rings;
+use sweep::Sweeper;
+
+/// The capture of this host's traffic.
+pub struct Capture {
+    ebpf: Ebpf,
+    /// Kept open: programs are attached to it.
+    _cgroup: CgroupRoot,
+    rings: Rings,
+    sweeper: Sweeper,
+    clock: Clock,
+    clock_read: u64,
+    policies: HashMap<MapData, Plain<abi::FlowKey>, Plain<abi::Policy>>,
+    policy_epoch: Array<MapData, u32>,
+    epoch: u32,
+    service_snap: Array<MapData, u32>,
+    local_destinations: HashMap<MapData, Plain<abi::DestinationKey>, u32>,
+    facilities: Vec<Facility>,
+    losses_seen: u64,
+    walked: u64,
+}
+
+/// What a call of [`Capture::drain`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Events given.
+    pub events: usize,
+    /// Whether a ring may hold more.
+    pub more: bool,
+}
+
+/// Sockets are walked this often, and after a loss.
+const WALK_EVERY: Duration = Duration::from_secs(30);
+
+impl Capture {
+    /// Loads and attaches everything; fails with one line where something mandatory is missing. `private` is a directory of
+    /// the daemon's own.
+    pub fn start(config: &CaptureConfig, private: &Path) -> Result<Self> {
+        load::start(config, private)
+    }
+
+    /// What this kernel gave.
+    pub fn facilities(&self) -> &[Facility] {
+        &self.facilities
+    }
+
+    /// Instructions that the verifier went through, by program (5.16).
+    pub fn verified_instructions(&self) -> Vec<(String, u32)> {
+        programs::verified_instructions(&self.ebpf)
+    }
+
+    /// Event time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.at(monotonic_ns())
+    }
+
+    /// Gives what has come, in order of time; a bounded batch.
+    pub fn drain(&mut self, mut each: impl FnMut(Timestamp, Event)) -> Result<Drained> {
+        let now_ns = monotonic_ns();
+        self.follow_clock(now_ns);
+        let mut drained = self.rings.drain(self.clock, now_ns, &mut each);
+        drained.events += self.sweeper.sweep(self.clock, now_ns, self.rings.undecodable(), &mut each)?;
+        let losses = self.sweeper.losses();
+        let since_walk = Duration::from_nanos(now_ns.saturating_sub(self.walked));
+        // After a loss at once, but not more than once a second while it lasts.
+        if since_walk >= WALK_EVERY || (losses != self.losses_seen && since_walk >= Duration::from_secs(1)) {
+            self.losses_seen = losses;
+            self.walked = now_ns;
+            sockets::walk(&mut self.ebpf);
+        }
+        Ok(drained)
+    }
+
+    /// Passes the engine's wishes to the kernel. A full map costs some copying, no count: it is not an error.
+    pub fn apply(&mut self, commands: &[Command]) {
+        let mut policies_changed = false;
+        for command in commands {
+            match *command {
+                Command::CountOnly(flow) => {
+                    let key = abi::FlowKey { cookie: flow.cookie, generation: flow.generation, reserved: 0 };
+                    let policy = abi::Policy { class: abi::CLASS_OPAQUE, reserved: [0; 7] };
+                    policies_changed |= self.policies.insert(Plain(key), Plain(policy), 0).is_ok();
+                }
+                Command::WatchTail(flow) => self.sweeper.watch_tail(flow),
+                Command::ForgetTail(flow) => self.sweeper.forget_tail(flow),
+                Command::RaiseSnap { port, snap } => {
+                    let _ = self.service_snap.set(u32::from(port), snap, 0);
+                }
+                Command::LocalDestination(address) => {
+                    let octets = match address.ip() {
+                        std::net::IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+                        std::net::IpAddr::V6(v6) => v6.octets(),
+                    };
+                    let (head, tail) = octets.split_at(8);
+                    let word = |half: &[u8]| half.try_into().map_or(0, u64::from_ne_bytes);
+                    let remote = [word(head), word(tail)];
+                    let key = abi::DestinationKey { remote, remote_port: address.port(), reserved: [0; 3] };
+                    let _ = self.local_destinations.insert(Plain(key), 1, 0);
+                }
+            }
+        }
+        if policies_changed {
+            self.epoch = self.epoch.wrapping_add(1);
+            let _ = self.policy_epoch.set(0, self.epoch, 0);
+        }
+    }
+
+    fn follow_clock(&mut self, now_ns: u64) {
+        let elapsed = now_ns.saturating_sub(self.clock_read);
+        if elapsed >= 1_000_000_000 {
+            self.clock = self.clock.follow(wall_offset_ns(), elapsed);
+            self.clock_read = now_ns;
+        }
+    }
+}
+
+/// `CLOCK_MONOTONIC`: what the kernel stamps records with.
+fn monotonic_ns() -> u64 {
+    nanos(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+}
+
+/// `CLOCK_REALTIME` less `CLOCK_MONOTONIC`.
+fn wall_offset_ns() -> u64 {
+    nanos(rustix::time::clock_gettime(rustix::time::ClockId::Realtime)).saturating_sub(monotonic_ns())
+}
+
+fn nanos(t: rustix::time::Timespec) -> u64 {
+    u64::try_from(t.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::try_from(t.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,211 @@
+//! The kernel programs: which there are, what each gives, and how it is loaded and attached.
+
+use std::fs::File;
+
+use anyhow::{Context, Result};
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, Iter, Program,
+};
+use aya::{Btf, Ebpf};
+
+use crate::capture::facility::{Facility, FacilityState};
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug)]
+enum Hook {
+    Skb(CgroupSkbAttachType),
+    SockAddr,
+    Sock,
+    Tracepoint(&'static str),
+    Iter(&'static str),
+}
+
+/// One program.
+struct Spec {
+    /// Function name in the object.
+    program: &'static str,
+    /// Name in the table.
+    name: &'static str,
+    hook: Hook,
+    purpose: &'static str,
+    /// What is lost without it; `None` = nothing works without it.
+    lost: Option<&'static str>,
+    /// First kernel that has it.
+    since: &'static str,
+}
+
+const SPECS: &[Spec] = &[
+    // The life cycle first: a connection seen by the packet hooks alone would count as older than the monitor.
+    Spec {
+        program: "monitor_tcp_state",
+        name: "tp_btf/inet_sock_set_state",
+        hook: Hook::Tracepoint("inet_sock_set_state"),
+        purpose: "life cycle, role and owner of TCP connections",
+        lost: None,
+        since: "5.11",
+    },
+    Spec {
+        program: "monitor_tcp_destroy",
+        name: "tp_btf/tcp_destroy_sock",
+        hook: Hook::Tracepoint("tcp_destroy_sock"),
+        purpose: "close records with final byte counts",
+        lost: None,
+        since: "5.11",
+    },
+    Spec {
+        program: "monitor_sock_recv",
+        name: "tp_btf/sock_recv_length",
+        hook: Hook::Tracepoint("sock_recv_length"),
+        purpose: "owner of accepted connections at the first request, parent requests",
+        lost: Some("accepted connections get their owner when they close; no parent requests"),
+        since: "6.3",
+    },
+    Spec {
+        program: "monitor_connect4",
+        name: "cgroup/connect4",
+        hook: Hook::SockAddr,
+        purpose: "owner of UDP sockets",
+        lost: Some("UDP flows get their owner when the socket closes"),
+        since: "4.17",
+    },
+    Spec {
+        program: "monitor_connect6",
+        name: "cgroup/connect6",
+        hook: Hook::SockAddr,
+        purpose: "owner of UDP sockets",
+        lost: Some("UDP flows get their owner when the socket closes"),
+        since: "4.17",
+    },
+    Spec {
+        program: "monitor_sendmsg4",
+        name: "cgroup/sendmsg4",
+        hook: Hook::SockAddr,
+        purpose: "owner of unconnected UDP sockets",
+        lost: Some("unconnected UDP flows get their owner when the socket closes"),
+        since: "4.18",
+    },
+    Spec {
+        program: "monitor_sendmsg6",
+        name: "cgroup/sendmsg6",
+        hook: Hook::SockAddr,
+        purpose: "owner of unconnected UDP sockets",
+        lost: Some("unconnected UDP flows get their owner when the socket closes"),
+        since: "4.18",
+    },
+    Spec {
+        program: "monitor_sock_release",
+        name: "cgroup/sock_release",
+        hook: Hook::Sock,
+        purpose: "owner of sockets that never read; end of UDP flows",
+        lost: Some("UDP flows end by being idle; sockets that never read have no owner"),
+        since: "5.9",
+    },
+    Spec {
+        program: "monitor_ingress",
+        name: "cgroup_skb/ingress",
+        hook: Hook::Skb(CgroupSkbAttachType::Ingress),
+        purpose: "what sockets receive",
+        lost: None,
+        since: "5.8",
+    },
+    Spec {
+        program: "monitor_egress",
+        name: "cgroup_skb/egress",
+        hook: Hook::Skb(CgroupSkbAttachType::Egress),
+        purpose: "what sockets send",
+        lost: None,
+        since: "5.8",
+    },
+    Spec {
+        program: "monitor_tcp_iter",
+        name: "iter/tcp",
+        hook: Hook::Iter("tcp"),
+        purpose: "connections older than the monitor; reconciliation",
+        lost: Some("connections older than the monitor are seen at their next packet"),
+        since: "5.9",
+    },
+];
+
+/// Loads and attaches every program; the table says what came of each. An error of the table's mandatory ones is told by
+/// [`Facility::is_missing`]: nothing is thrown here, so that `check` can show the whole.
+pub fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) -> Vec<Facility> {
+    SPECS
+        .iter()
+        .map(|spec| {
+            let state = match start(ebpf, btf, cgroup, spec, attach) {
+                Ok(()) => return Facility::ok(spec.name, spec.purpose, ""),
+                Err(error) => {
+                    let mend = format!("needs Linux {} with BTF and the right to load it ({})", spec.since, first_line(&error));
+                    match spec.lost {
+                        Some(lost) => FacilityState::Degraded { lost: lost.to_owned(), mend },
+                        None => FacilityState::Missing { mend },
+                    }
+                }
+            };
+            Facility { name: spec.name, purpose: spec.purpose, state, detail: String::new() }
+        })
+        .collect()
+}
+
+fn start(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, spec: &Spec, attach: bool) -> Result<()> {
+    // A link shares the cgroup with others by itself; the flag is for the older way of attaching.
+    let mode = CgroupAttachMode::Single;
+    let program = ebpf.program_mut(spec.program).with_context(|| format!("no program {}", spec.program))?;
+    match (spec.hook, program) {
+        (Hook::Skb(kind), program) => {
+            let program: &mut CgroupSkb = program.try_into()?;
+            program.load()?;
+            if attach {
+                program.attach(cgroup, kind, mode)?;
+            }
+        }
+        (Hook::SockAddr, program) => {
+            let program: &mut CgroupSockAddr = program.try_into()?;
+            program.load()?;
+            if attach {
+                program.attach(cgroup, mode)?;
+            }
+        }
+        (Hook::Sock, program) => {
+            let program: &mut CgroupSock = program.try_into()?;
+            program.load()?;
+            if attach {
+                program.attach(cgroup, mode)?;
+            }
+        }
+        (Hook::Tracepoint(name), program) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(name, btf)?;
+            if attach {
+                program.attach()?;
+            }
+        }
+        (Hook::Iter(kind), program) => {
+            let program: &mut Iter = program.try_into()?;
+            program.load(kind, btf)?;
+        }
+    }
+    Ok(())
+}
+
+/// Instructions that the verifier went through for each loaded program (5.16), by program name.
+pub fn verified_instructions(ebpf: &Ebpf) -> Vec<(String, u32)> {
+    ebpf.programs()
+        .filter_map(|(name, program)| Some((name.to_owned(), instructions(program)?)))
+        .collect()
+}
+
+fn instructions(program: &Program) -> Option<u32> {
+    program.info().ok()?.verified_instruction_count()
+}
+
+/// The verifier's log is long; its last line says why.
+fn first_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default().to_owned();
+    match text.lines().rev().find(|l| !l.trim().is_empty() && !l.starts_with("processed ")) {
+        Some(last) if last != head => format!("{}: {last}", head.chars().take(160).collect::<String>()),
+        _ => head.chars().take(240).collect(),
+    }
+}
