@@ -110,7 +110,15 @@ pub(crate) fn segment<const DIRECTION: u8>(
             }
         }
         if wanted < length && half.tail != 2 {
-            note_tail(half, FlowKey { cookie, generation, reserved: 0 }, DIRECTION);
+            note_tail(
+                half,
+                FlowKey {
+                    cookie,
+                    generation,
+                    reserved: 0,
+                },
+                DIRECTION,
+            );
         }
     }
     let moved = state.half[0].bytes + state.half[1].bytes - state.half[0].reported_bytes - state.half[1].reported_bytes;
@@ -128,7 +136,11 @@ fn turn_starts<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &m
     if DIRECTION == SENT && state.reader_tid != 0 {
         answered(state);
     }
-    let key = FlowKey { cookie: state.cookie, generation: state.generation, reserved: 0 };
+    let key = FlowKey {
+        cookie: state.cookie,
+        generation: state.generation,
+        reserved: 0,
+    };
     if state.half[DIRECTION as usize].tail == 1 {
         let _ = TAILS.remove(key);
     }
@@ -210,7 +222,11 @@ fn classify<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &mut 
             return;
         }
         // Too little to tell: anything that a method or a TLS record starts with stays possible.
-        state.class = if first[0].is_ascii_alphabetic() || first[0] == b'\r' || first[0] == 22 { CLASS_HTTP } else { CLASS_OPAQUE };
+        state.class = if first[0].is_ascii_alphabetic() || first[0] == b'\r' || first[0] == 22 {
+            CLASS_HTTP
+        } else {
+            CLASS_OPAQUE
+        };
         if state.class == CLASS_OPAQUE {
             state.flags |= FLOW_OPAQUE;
         }
@@ -277,7 +293,11 @@ pub(crate) fn answered(state: &mut SocketState) {
 /// Keeps how far a turn has come that is longer than what is copied, for the daemon to look at.
 #[inline(always)]
 fn note_tail(half: &mut Half, key: FlowKey, direction: u8) {
-    let tail = Tail { last_ns: half.last_ns, end_seq: half.max_end_seq, direction: u32::from(direction) };
+    let tail = Tail {
+        last_ns: half.last_ns,
+        end_seq: half.max_end_seq,
+        direction: u32::from(direction),
+    };
     if half.tail == 1 {
         match TAILS.get_ptr_mut(key) {
             // SAFETY: the entry may be freed meanwhile by the daemon; the kernel keeps its memory until this program ends.
@@ -300,11 +320,19 @@ fn note_tail(half: &mut Half, key: FlowKey, direction: u8) {
 fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction: u8, now: u64) {
     let end = packet.seq.wrapping_add(packet.payload_len);
     let (peer_end, peer_last) = {
-        let peer = if direction == RECEIVED { &state.half[SENT as usize] } else { &state.half[RECEIVED as usize] };
+        let peer = if direction == RECEIVED {
+            &state.half[SENT as usize]
+        } else {
+            &state.half[RECEIVED as usize]
+        };
         (peer.max_end_seq, peer.last_ns)
     };
     let (cookie, generation, class, flow_flags) = (state.cookie, state.generation, state.class, state.flags);
-    let half = if direction == RECEIVED { &mut state.half[RECEIVED as usize] } else { &mut state.half[SENT as usize] };
+    let half = if direction == RECEIVED {
+        &mut state.half[RECEIVED as usize]
+    } else {
+        &mut state.half[SENT as usize]
+    };
     let from_hole = packet.seq.wrapping_sub(half.hole_start) as i32;
     let to_hole = half.hole_end.wrapping_sub(end) as i32;
     // Only what lies wholly in the hole is taken; the engine trims overlaps.
@@ -321,7 +349,11 @@ fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction
     if class >= CLASS_OPAQUE || flow_flags & FLOW_LOCAL_PEER != 0 || !captured_past_hole {
         return;
     }
-    let wanted = if packet.payload_len < 8192 { packet.payload_len } else { 8192 };
+    let wanted = if packet.payload_len < 8192 {
+        packet.payload_len
+    } else {
+        8192
+    };
     if wanted == 0 {
         return;
     }

@@ -26,7 +26,12 @@ pub(crate) fn write(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn
 }
 
 #[inline(always)]
-fn class<const BYTES: u32>(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn(&mut ChunkRecord)) -> Option<[u8; 4]> {
+fn class<const BYTES: u32>(
+    skb: *mut __sk_buff,
+    offset: u32,
+    length: u32,
+    fill: impl Fn(&mut ChunkRecord),
+) -> Option<[u8; 4]> {
     const HEAD: usize = size_of::<ChunkRecord>();
     // SAFETY: the size is a constant; the pointer is checked, filled and submitted or discarded.
     unsafe {

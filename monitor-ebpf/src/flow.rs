@@ -2,8 +2,9 @@
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit};
 use monitor_common::{
-    Address, CAUSE_CLOSE, CAUSE_OPEN, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FlowKey,
-    FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters, Total, TotalKey, UdpFlow, loss,
+    Address, CAUSE_CLOSE, CAUSE_OPEN, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP,
+    FLOW_LOCAL_PEER, FlowKey, FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters,
+    Total, TotalKey, UdpFlow, loss,
 };
 
 use crate::kernel::{fin_received, mapped, tcp_counters, tcp_state, unmapped};
@@ -51,7 +52,11 @@ fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) 
 fn latest(state: &SocketState, sk: usize) -> TcpCounters {
     let now = tcp_counters(sk);
     let zeroed = now.bytes_received < state.saved.bytes_received || now.bytes_acked < state.saved.bytes_acked;
-    if state.saved_valid != 0 && zeroed { state.saved } else { now }
+    if state.saved_valid != 0 && zeroed {
+        state.saved
+    } else {
+        now
+    }
 }
 
 /// Writes the first record of a TCP flow, once its ends are known.
@@ -123,7 +128,11 @@ fn fill_header(header: &mut Header, cause: u8, cookie: u64, generation: u32) {
 fn reserve() -> Option<&'static mut FlowRecord> {
     let ring = core::ptr::from_ref(&LIFECYCLE).cast_mut().cast();
     // SAFETY: the size is a constant; every field is written before it is submitted.
-    unsafe { bpf_ringbuf_reserve(ring, size_of::<FlowRecord>() as u64, 0).cast::<FlowRecord>().as_mut() }
+    unsafe {
+        bpf_ringbuf_reserve(ring, size_of::<FlowRecord>() as u64, 0)
+            .cast::<FlowRecord>()
+            .as_mut()
+    }
 }
 
 #[inline(always)]
@@ -139,8 +148,14 @@ fn keep(cookie: u64, generation: u32, cause: u8) -> Option<&'static mut FlowReco
         count(loss::LIFECYCLE_RING_FULL);
         return None;
     }
-    let key = FlowKey { cookie, generation, reserved: 0 };
-    let kept = BLANK_RECORD.get(0).is_some_and(|blank| CLOSED.insert(key, blank, 0).is_ok());
+    let key = FlowKey {
+        cookie,
+        generation,
+        reserved: 0,
+    };
+    let kept = BLANK_RECORD
+        .get(0)
+        .is_some_and(|blank| CLOSED.insert(key, blank, 0).is_ok());
     if !kept {
         count(loss::CLOSE_LOST);
         return None;
@@ -153,7 +168,11 @@ fn keep(cookie: u64, generation: u32, cause: u8) -> Option<&'static mut FlowReco
 #[inline(never)]
 fn total_tcp(state: &SocketState, sk: usize) {
     let mut counters = Counters::default();
-    let flags = if fin_received(sk) { state.flags | FLOW_FIN_RECEIVED } else { state.flags };
+    let flags = if fin_received(sk) {
+        state.flags | FLOW_FIN_RECEIVED
+    } else {
+        state.flags
+    };
     fill_counters(&mut counters, state, &latest(state, sk), flags);
     add_to_totals(state.owner.pid, &state.tuple.remote, counters.sent, counters.received);
 }
@@ -166,7 +185,11 @@ fn add_to_totals(pid: u32, remote: &Address, sent: u64, received: u64) {
         Some(v4) => mapped(v4 & u32::from_be(0xffff_ff00)),
         None => [remote[0] & u64::from_be(0xffff_ffff_ffff_0000), 0],
     };
-    let key = TotalKey { pid, reserved: 0, remote: network };
+    let key = TotalKey {
+        pid,
+        reserved: 0,
+        remote: network,
+    };
     if let Some(total) = TOTALS.get_ptr_mut(key) {
         // SAFETY: this CPU's own value.
         unsafe {
@@ -175,7 +198,15 @@ fn add_to_totals(pid: u32, remote: &Address, sent: u64, received: u64) {
             (*total).received += received;
         }
     } else {
-        let _ = TOTALS.insert(key, Total { flows: 1, sent, received }, 0);
+        let _ = TOTALS.insert(
+            key,
+            Total {
+                flows: 1,
+                sent,
+                received,
+            },
+            0,
+        );
     }
 }
 
@@ -190,7 +221,11 @@ fn remote_is_here(state: &SocketState) -> bool {
     if loopback || state.tuple.local == *remote {
         return true;
     }
-    let key = DestinationKey { remote: *remote, remote_port: state.tuple.remote_port, reserved: [0; 3] };
+    let key = DestinationKey {
+        remote: *remote,
+        remote_port: state.tuple.remote_port,
+        reserved: [0; 3],
+    };
     // SAFETY: values are plain integers.
     unsafe { LOCAL_DESTINATIONS.get(key) }.is_some()
 }
@@ -218,9 +253,14 @@ fn fill_counters(out: &mut Counters, state: &SocketState, now: &TcpCounters, fla
     // At first sight `base_written` counts a SYN if there was one, and so does `bytes_acked` now.
     let base_syn = if joined { syn } else { 0 };
     out.sent = written.saturating_sub(base_written.saturating_sub(base_syn));
-    out.acked = now.bytes_acked.saturating_sub(syn + fin_acked).saturating_sub(base.bytes_acked.saturating_sub(base_syn));
-    out.received =
-        now.bytes_received.saturating_sub(pending_or_fin).saturating_sub(base.bytes_received.saturating_sub(base_pending));
+    out.acked = now
+        .bytes_acked
+        .saturating_sub(syn + fin_acked)
+        .saturating_sub(base.bytes_acked.saturating_sub(base_syn));
+    out.received = now
+        .bytes_received
+        .saturating_sub(pending_or_fin)
+        .saturating_sub(base.bytes_received.saturating_sub(base_pending));
     out.unread = pending_or_fin - fin_received;
     out.packets_sent = u64::from(now.segs_out.wrapping_sub(base.segs_out));
     out.packets_received = u64::from(now.segs_in.wrapping_sub(base.segs_in));

@@ -59,7 +59,11 @@ fn get(sk: *mut c_void, flags: u64) -> Option<&'static mut SocketState> {
     let map = core::ptr::from_ref(&SOCKETS).cast_mut().cast();
     // SAFETY: storage lives as long as its socket, which the hook holds; fields are plain integers, and those that two
     // CPUs may touch at once are each written by one hook alone (see `SocketState`).
-    unsafe { bpf_sk_storage_get(map, sk, core::ptr::null_mut(), flags).cast::<SocketState>().as_mut() }
+    unsafe {
+        bpf_sk_storage_get(map, sk, core::ptr::null_mut(), flags)
+            .cast::<SocketState>()
+            .as_mut()
+    }
 }
 
 /// TCP counters of the socket at `sk`.
@@ -119,13 +123,21 @@ pub(crate) fn fill_tuple(tuple: &mut Tuple, sk: usize, protocol: u8) -> bool {
 /// An IPv4 address (its four bytes as they lie in memory) as IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2).
 #[inline(always)]
 pub(crate) fn mapped(v4: u32) -> Address {
-    let low = if cfg!(target_endian = "little") { u64::from(v4) << 32 | 0xffff_0000 } else { 0xffff_0000_0000 | u64::from(v4) };
+    let low = if cfg!(target_endian = "little") {
+        u64::from(v4) << 32 | 0xffff_0000
+    } else {
+        0xffff_0000_0000 | u64::from(v4)
+    };
     [0, low]
 }
 
 /// The IPv4 address in a mapped one, as [`mapped`] takes it; `None` for IPv6.
 #[inline(always)]
 pub(crate) fn unmapped(address: &Address) -> Option<u32> {
-    let v4 = if cfg!(target_endian = "little") { (address[1] >> 32) as u32 } else { address[1] as u32 };
+    let v4 = if cfg!(target_endian = "little") {
+        (address[1] >> 32) as u32
+    } else {
+        address[1] as u32
+    };
     (address[0] == 0 && *address == mapped(v4)).then_some(v4)
 }

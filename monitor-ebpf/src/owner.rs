@@ -4,12 +4,12 @@
 //! so that nothing has to be looked up in /proc after it may have gone. No hook on fork, exec or exit is needed.
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid, bpf_ktime_get_ns,
-    bpf_probe_read_kernel_str, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+    bpf_get_current_cgroup_id, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_current_uid_gid,
+    bpf_ktime_get_ns, bpf_probe_read_kernel_str, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use monitor_common::{
-    ABSENT, CGROUP_COMPONENTS, CGROUP_NAME_BYTES, Header, KIND_PROCESS, Owner, PATH_COMPONENTS, PATH_NAME_BYTES, ProcessRecord,
-    loss,
+    ABSENT, CGROUP_COMPONENTS, CGROUP_NAME_BYTES, Header, KIND_PROCESS, Owner, PATH_COMPONENTS, PATH_NAME_BYTES,
+    ProcessRecord, loss,
 };
 
 use crate::kernel::read;
@@ -31,7 +31,11 @@ pub(crate) fn current() -> (u32, u32) {
 pub(crate) fn note(owner: &mut Owner) {
     // SAFETY: these helpers take nothing; the task is the current one and stays while the program runs.
     let (task, uid, cgroup) = unsafe {
-        (bpf_get_current_task() as usize, bpf_get_current_uid_gid() as u32, bpf_get_current_cgroup_id())
+        (
+            bpf_get_current_task() as usize,
+            bpf_get_current_uid_gid() as u32,
+            bpf_get_current_cgroup_id(),
+        )
     };
     let (pid, tid) = current();
     let leader: usize = read(task, offset!(task_leader));
@@ -46,7 +50,12 @@ pub(crate) fn note(owner: &mut Owner) {
 
 #[inline(never)]
 fn describe(task: usize, leader: usize, owner: &Owner) {
-    let key = Owner { tid: 0, uid: 0, cgroup: 0, ..*owner };
+    let key = Owner {
+        tid: 0,
+        uid: 0,
+        cgroup: 0,
+        ..*owner
+    };
     // SAFETY: values are plain integers.
     if unsafe { PROGRAMS.get(key) }.is_some() {
         return;
@@ -117,7 +126,11 @@ fn executable(task: usize, to: &mut [[u8; PATH_NAME_BYTES]; PATH_COMPONENTS]) {
         if dentry == read::<usize>(vfsmount, offset!(vfsmount_root)) || dentry == parent {
             let mount = vfsmount - offset!(mount_mnt) as usize;
             let above: usize = read(mount, offset!(mount_parent));
-            dentry = if above == mount || above == 0 { 0 } else { read(mount, offset!(mount_mountpoint)) };
+            dentry = if above == mount || above == 0 {
+                0
+            } else {
+                read(mount, offset!(mount_mountpoint))
+            };
             vfsmount = above + offset!(mount_mnt) as usize;
             continue;
         }

@@ -62,7 +62,11 @@ pub(crate) fn parse(skb: *mut __sk_buff) -> Parsed {
                     return Parsed::Unreadable;
                 }
                 let next = byte(data, 6);
-                if next == TCP || next == UDP { (next, 40) } else { skip_extensions(skb, next) }
+                if next == TCP || next == UDP {
+                    (next, 40)
+                } else {
+                    skip_extensions(skb, next)
+                }
             }
             _ => return Parsed::Unreadable,
         };
@@ -78,14 +82,28 @@ pub(crate) fn parse(skb: *mut __sk_buff) -> Parsed {
             let payload = transport + header_len;
             let seq = u32::from_be(core::ptr::read_unaligned((head + 4) as *const u32));
             let payload_len = (*skb).len.saturating_sub(payload);
-            Parsed::Packet(Packet { protocol, flags: byte(head, 13), seq, transport, payload, payload_len })
+            Parsed::Packet(Packet {
+                protocol,
+                flags: byte(head, 13),
+                seq,
+                transport,
+                payload,
+                payload_len,
+            })
         } else if protocol == UDP {
             if head + 8 > end {
                 return Parsed::Unreadable;
             }
             let payload = transport + 8;
             let payload_len = (*skb).len.saturating_sub(payload);
-            Parsed::Packet(Packet { protocol, flags: 0, seq: 0, transport, payload, payload_len })
+            Parsed::Packet(Packet {
+                protocol,
+                flags: 0,
+                seq: 0,
+                transport,
+                payload,
+                payload_len,
+            })
         } else {
             Parsed::Other
         }
@@ -102,14 +120,21 @@ pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tupl
     // SAFETY: the helper checks offset and length; buffers are on the stack.
     let failed = unsafe {
         load(skb, 0, &mut version)
-            | if version >> 4 == 4 { load(skb, 12, &mut v4) } else { load(skb, 8, &mut v6) }
+            | if version >> 4 == 4 {
+                load(skb, 12, &mut v4)
+            } else {
+                load(skb, 8, &mut v6)
+            }
             | load(skb, transport, &mut ports)
     };
     if failed != 0 {
         return false;
     }
-    let (source, destination) =
-        if version >> 4 == 4 { (mapped(v4[0]), mapped(v4[1])) } else { (v6[0], v6[1]) };
+    let (source, destination) = if version >> 4 == 4 {
+        (mapped(v4[0]), mapped(v4[1]))
+    } else {
+        (v6[0], v6[1])
+    };
     let (source_port, destination_port) = (u16::from_be(ports[0]), u16::from_be(ports[1]));
     if direction == SENT {
         tuple.local = source;
@@ -132,7 +157,14 @@ pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tupl
 #[inline(always)]
 pub(crate) unsafe fn load<T>(skb: *mut __sk_buff, offset: u32, to: &mut T) -> i64 {
     // SAFETY: `to` is `size_of::<T>()` bytes of integers.
-    unsafe { bpf_skb_load_bytes(skb.cast::<c_void>(), offset, core::ptr::from_mut(to).cast(), size_of::<T>() as u32) }
+    unsafe {
+        bpf_skb_load_bytes(
+            skb.cast::<c_void>(),
+            offset,
+            core::ptr::from_mut(to).cast(),
+            size_of::<T>() as u32,
+        )
+    }
 }
 
 /// Protocol and offset of what follows the IPv6 extension headers (RFC 8200 section 4).
@@ -153,7 +185,11 @@ fn skip_extensions(skb: *mut __sk_buff, first: u8) -> (u8, u32) {
         if unsafe { load(skb, offset, &mut head) } != 0 {
             break;
         }
-        offset += if protocol == FRAGMENT { 8 } else { (u32::from(head[1]) + 1) * 8 };
+        offset += if protocol == FRAGMENT {
+            8
+        } else {
+            (u32::from(head[1]) + 1) * 8
+        };
         protocol = head[0];
     }
     (protocol, offset)

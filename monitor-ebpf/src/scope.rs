@@ -47,5 +47,7 @@ pub(crate) fn port_excluded(tuple: &Tuple) -> bool {
 
 #[inline(always)]
 fn bit(port: u16) -> bool {
-    EXCLUDED_PORTS.get(u32::from(port) >> 6).is_some_and(|word| (word >> (port & 63)) & 1 == 1)
+    EXCLUDED_PORTS
+        .get(u32::from(port) >> 6)
+        .is_some_and(|word| (word >> (port & 63)) & 1 == 1)
 }

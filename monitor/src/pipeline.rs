@@ -1,10 +1,52 @@
 //! The engine: events in, records out. The one place that wires the stages; read it to see the way of the data.
 //!
+//! ```text
+//! Event -> flow table -> conversations -> messages -> enrichment -> observations -> detectors -> desk -> Record
+//!            (flows.rs)     (messages.rs)              (telling.rs)
+//! ```
+//!
 //! Synchronous and deterministic: the same events at the same times give the same records. The daemon, replay, the
 //! tests and the fuzz targets differ only in who calls [`Pipeline::handle`].
 
-use crate::event::Command;
-use crate::record::Record;
+mod flows;
+mod messages;
+mod orphans;
+mod stats;
+mod telling;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use crate::alert::Alert;
+use crate::alerts::Desk;
+use crate::allow::{AllowRule, Origin, RuleError, Rules};
+use crate::baseline::{Change, Row};
+use crate::config::Config;
+use crate::detectors::Registry;
+use crate::enrich::lookups::Lookups;
+use crate::enrich::names::Names;
+use crate::enrich::privacy::Privacy;
+use crate::enrich::programs::Programs;
+use crate::event::{CaptureCounts, Command, Event, FlowId};
+use crate::finding::Finding;
+use crate::flow::FlowTable;
+use crate::observation::Observation;
+use crate::protocol::conversation::Message;
+use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
+use crate::time::Timestamp;
+
+use orphans::Orphans;
+use stats::Counts;
+
+/// Flows that live at a time: 100,000 and some, within 100 MB.
+const MAX_FLOWS: usize = 131_072;
+/// How long the story of a flow waits for its owner or its other end.
+const HOLD: Duration = Duration::from_millis(100);
+/// How often `stats` is told.
+const STATS_EVERY: Duration = Duration::from_secs(10);
 
 /// What a step gave.
 #[derive(Debug, Default)]
@@ -13,4 +55,217 @@ pub struct Output {
     pub records: Vec<Record>,
     /// Wishes to the capture.
     pub commands: Vec<Command>,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Pipeline {
+    now: Timestamp,
+    flows: FlowTable,
+    orphans: Orphans,
+    /// When a flow is told, whether its owner is known or not; in order of time, since the hold is the same for all.
+    held: VecDeque<(Timestamp, FlowId)>,
+    /// Conversations that wait for lost bytes.
+    reordering: BTreeSet<(Timestamp, FlowId)>,
+    programs: Programs,
+    names: Names,
+    lookups: Lookups,
+    privacy: Privacy,
+    /// Bytes copied of each request, by port, where that was raised.
+    snaps: FxHashMap<u16, u32>,
+    request_snap: u32,
+    registry: Registry,
+    desk: Desk,
+    rules: Rules,
+    capture: CaptureCounts,
+    counts: Counts,
+    next_stats: Option<Timestamp>,
+    // Buffers, empty between steps.
+    messages: Vec<Message>,
+    lookups_done: Vec<DnsRecord>,
+    findings: Vec<Finding>,
+}
+
+impl Pipeline {
+    /// An engine that has seen nothing. `key` is the installation's, for fingerprints.
+    pub fn new(config: &Config, key: [u8; 32]) -> Self {
+        Self {
+            now: Timestamp::ZERO,
+            flows: FlowTable::new(MAX_FLOWS),
+            orphans: Orphans::default(),
+            held: VecDeque::new(),
+            reordering: BTreeSet::new(),
+            programs: Programs::default(),
+            names: Names::default(),
+            lookups: Lookups::default(),
+            privacy: Privacy::new(key, &config.privacy),
+            snaps: FxHashMap::default(),
+            request_snap: config.capture.request_snap,
+            registry: Registry::new(config),
+            desk: Desk::new(&config.bounds),
+            rules: Rules::new(config.allow.clone()),
+            capture: CaptureCounts::default(),
+            counts: Counts::default(),
+            next_stats: None,
+            messages: Vec::new(),
+            lookups_done: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Takes an event in. Events come in order of time; one that does not counts as happening now.
+    pub fn handle(&mut self, now: Timestamp, event: Event, out: &mut Output) {
+        self.advance(now);
+        self.counts.events += 1;
+        match event {
+            Event::Flow(snapshot) => self.flow(&snapshot, out),
+            Event::Process(program) => self.programs.learn(program),
+            Event::Chunk(chunk) if chunk.flags.datagram => self.datagram(&chunk, out),
+            Event::Chunk(chunk) => self.chunk(chunk, out),
+            Event::Orphan(orphan) => self.orphan(orphan, out),
+            Event::Tail(tail) => self.tail(tail, out),
+            Event::Losses(counts) => self.capture = counts,
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        [
+            self.held.front().map(|(due, _)| *due),
+            self.reordering.first().map(|(due, _)| *due),
+            self.orphans.poll_timeout(),
+            self.lookups.poll_timeout(),
+            self.registry.next_timeout(),
+            self.desk.poll_timeout(),
+            self.next_stats,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Time has come to `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Output) {
+        self.advance(now);
+        while let Some((due, id)) = self.held.front().copied()
+            && due <= self.now
+        {
+            self.held.pop_front();
+            self.release(id, out);
+        }
+        while let Some((due, id)) = self.reordering.first().copied()
+            && due <= self.now
+        {
+            self.reordering.pop_first();
+            self.converse(id, out, |conversation, messages| {
+                conversation.handle_timeout(due, messages)
+            });
+        }
+        self.counts.orphans_dropped += self.orphans.handle_timeout(self.now);
+        let mut done = std::mem::take(&mut self.lookups_done);
+        self.lookups.handle_timeout(self.now, &mut done);
+        self.tell_lookups(done, out);
+        let mut findings = std::mem::take(&mut self.findings);
+        self.registry.expire(self.now, &mut findings);
+        self.file(findings, out);
+        self.desk.handle_timeout(self.now, &mut out.records);
+        if let Some(due) = self.next_stats
+            && due <= self.now
+        {
+            self.next_stats = Some(self.now + STATS_EVERY);
+            self.tell_stats(out);
+        }
+    }
+
+    /// The input is over, or the daemon stops: tells what is open, as open.
+    pub fn finish(&mut self, now: Timestamp, out: &mut Output) {
+        self.advance(now);
+        for id in self.flows.ids() {
+            self.finish_flow(id, out);
+        }
+        let mut done = std::mem::take(&mut self.lookups_done);
+        self.lookups.finish(&mut done);
+        self.tell_lookups(done, out);
+        let mut findings = std::mem::take(&mut self.findings);
+        self.registry.finish(self.now, &mut findings);
+        self.file(findings, out);
+        self.desk.finish(self.now, &mut out.records);
+        self.tell_stats(out);
+        self.next_stats = None;
+    }
+
+    /// What a `stats` record says now.
+    pub fn stats(&self, now: Timestamp) -> StatsRecord {
+        self.stats_record(now.max(self.now))
+    }
+
+    /// The flows that live, as an update would tell them.
+    pub fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>> {
+        let now = now.max(self.now);
+        let told = self.flows.iter().filter(|flow| !flow.is_shadow);
+        told.map(|flow| Arc::new(self.flow_record(flow, FlowEvent::Update, None, now)))
+            .collect()
+    }
+
+    /// The alerts that are open.
+    pub fn open_alerts(&self) -> impl Iterator<Item = &Arc<Alert>> {
+        self.desk.open()
+    }
+
+    /// The allow rules in force, with their ids and origins.
+    pub fn allow_list(&self) -> impl Iterator<Item = (&str, Origin, &AllowRule)> {
+        self.rules.list()
+    }
+
+    /// Adds an allow rule and ends the open alerts that it covers. Gives its id and their number.
+    pub fn allow_add(
+        &mut self,
+        now: Timestamp,
+        rule: AllowRule,
+        out: &mut Output,
+    ) -> Result<(String, usize), RuleError> {
+        self.advance(now);
+        let id = self.rules.add(rule.clone())?;
+        let ended = self.desk.apply_rule(self.now, &rule, &mut out.records);
+        Ok((id, ended))
+    }
+
+    /// Removes an allow rule that was added at run time.
+    pub fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
+        self.rules.remove(id)
+    }
+
+    /// What the detectors have learned since the last call, for the store.
+    pub fn export_baseline(&mut self) -> Vec<(&'static str, Vec<Change>)> {
+        self.registry.export_dirty()
+    }
+
+    /// Gives a detector back what it had learned.
+    pub fn import_baseline(&mut self, detector: &str, rows: Vec<Row>, now: Timestamp) {
+        self.registry.import(detector, rows, now);
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.next_stats.get_or_insert(self.now + STATS_EVERY);
+    }
+
+    /// Shows an observation to the detectors.
+    fn observe(&mut self, observation: &Observation, out: &mut Output) {
+        let mut findings = std::mem::take(&mut self.findings);
+        self.registry.observe(observation, &mut findings);
+        self.file(findings, out);
+    }
+
+    /// Brings findings to the desk; the empty buffer goes back.
+    fn file(&mut self, mut findings: Vec<Finding>, out: &mut Output) {
+        for finding in findings.drain(..) {
+            self.desk.file(self.now, finding, &self.rules, &mut out.records);
+        }
+        self.findings = findings;
+    }
+
+    fn tell(&self, body: Body, out: &mut Output) {
+        out.records.push(Record { time: self.now, body });
+    }
 }

@@ -18,7 +18,9 @@ use crate::owner;
 #[cgroup_sock(sock_release)]
 fn monitor_sock_release(ctx: SockContext) -> i32 {
     const PROCEED: i32 = 1;
-    let Some(state) = socket_state(ctx.sock.cast()) else { return PROCEED };
+    let Some(state) = socket_state(ctx.sock.cast()) else {
+        return PROCEED;
+    };
     if state.class == CLASS_IGNORED || state.live == 0 {
         return PROCEED;
     }
@@ -27,7 +29,12 @@ fn monitor_sock_release(ctx: SockContext) -> i32 {
     }
     if state.tuple.protocol == UDP && state.tuple.known != 0 {
         let tuple = &state.tuple;
-        let key = UdpKey { cookie: state.cookie, remote: tuple.remote, remote_port: tuple.remote_port, reserved: [0; 3] };
+        let key = UdpKey {
+            cookie: state.cookie,
+            remote: tuple.remote,
+            remote_port: tuple.remote_port,
+            reserved: [0; 3],
+        };
         if let Some(flow) = UDP_FLOWS.get_ptr_mut(key) {
             // SAFETY: the entry's memory stays until this program ends.
             unsafe {

@@ -83,7 +83,11 @@ fn tcp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
     }
     if packet.flags & (SYN | RST) != 0 {
         if packet.flags & RST != 0 {
-            state.flags |= if DIRECTION == SENT { FLOW_RST_SENT } else { FLOW_RST_RECEIVED };
+            state.flags |= if DIRECTION == SENT {
+                FLOW_RST_SENT
+            } else {
+                FLOW_RST_RECEIVED
+            };
         } else if DIRECTION == SENT && packet.flags & ACK == 0 && state.opened == 0 {
             // The local port is known from the SYN on.
             if !addresses(skb, packet.transport, DIRECTION, &mut state.tuple) {
@@ -101,6 +105,10 @@ fn tcp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         }
     }
     if packet.payload_len > 0 {
+        // Fast open: data moves before the handshake is over, which is when accepted connections are told.
+        if state.opened == 0 && !opened_by_data::<DIRECTION>(skb, packet, state, sk.cast()) {
+            return;
+        }
         // SAFETY: takes nothing.
         let now = unsafe { bpf_ktime_get_ns() };
         // A SYN takes a sequence number: its data begins after it.
@@ -108,6 +116,29 @@ fn tcp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         packet.seq = packet.seq.wrapping_add(u32::from(packet.flags & SYN != 0));
         capture::segment::<DIRECTION>(skb, &packet, state, now, || tcp_sock(sk.cast()));
     }
+}
+
+/// Tells a connection whose first data comes before it is established. False: it is out of scope.
+#[inline(never)]
+fn opened_by_data<const DIRECTION: u8>(
+    skb: *mut __sk_buff,
+    packet: &Packet,
+    state: &mut SocketState,
+    sk: *mut c_void,
+) -> bool {
+    if !addresses(skb, packet.transport, DIRECTION, &mut state.tuple) {
+        return true;
+    }
+    state.tuple.known = 1;
+    if scope::port_excluded(&state.tuple) {
+        state.class = CLASS_IGNORED;
+        return false;
+    }
+    let address = tcp_sock(sk);
+    if address != 0 {
+        flow::open(state, address);
+    }
+    true
 }
 
 /// Address of the kernel's `tcp_sock`, 0 if it is none.
@@ -174,9 +205,17 @@ pub(crate) fn adopt(state: &mut SocketState, sk: usize) {
     state.tuple.netns = crate::kernel::netns_cookie(sk);
     state.tuple.protocol = TCP;
     state.tuple.known = 1;
-    let listener = ListenerKey { netns: state.tuple.netns, port: state.tuple.local_port, reserved: [0; 3] };
+    let listener = ListenerKey {
+        netns: state.tuple.netns,
+        port: state.tuple.local_port,
+        reserved: [0; 3],
+    };
     // SAFETY: values are plain integers.
-    state.tuple.role = if unsafe { LISTENERS.get(listener) }.is_some() { ROLE_PASSIVE } else { ROLE_UNKNOWN };
+    state.tuple.role = if unsafe { LISTENERS.get(listener) }.is_some() {
+        ROLE_PASSIVE
+    } else {
+        ROLE_UNKNOWN
+    };
     state.generation = 1;
     state.flags = FLOW_JOINED_LATE | FLOW_ESTABLISHED;
     state.opened_ns = now;
@@ -189,7 +228,12 @@ pub(crate) fn adopt(state: &mut SocketState, sk: usize) {
 /// Payload for a socket that does not exist yet: data on the SYN or on the handshake's last acknowledgement.
 #[inline(never)]
 fn before_socket(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_void) {
-    let mut tuple = Tuple { protocol: TCP, role: ROLE_PASSIVE, known: 1, ..Tuple::default() };
+    let mut tuple = Tuple {
+        protocol: TCP,
+        role: ROLE_PASSIVE,
+        known: 1,
+        ..Tuple::default()
+    };
     if !addresses(skb, packet.transport, RECEIVED, &mut tuple) || scope::port_excluded(&tuple) {
         return;
     }
@@ -207,14 +251,21 @@ fn before_socket(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_void) {
     // SAFETY: takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };
     let chunk = ChunkRecord {
-        header: Header { time_ns: now, ..Header::default() },
+        header: Header {
+            time_ns: now,
+            ..Header::default()
+        },
         seq: packet.seq.wrapping_add(u32::from(packet.flags & SYN != 0)),
         segment_len: packet.payload_len,
         turn: 1,
         direction: RECEIVED,
         ..ChunkRecord::default()
     };
-    let length = if packet.payload_len < 8192 { packet.payload_len } else { 8192 };
+    let length = if packet.payload_len < 8192 {
+        packet.payload_len
+    } else {
+        8192
+    };
     chunk::write_orphan(skb, packet.payload, length, &chunk, &tuple);
 }
 
@@ -236,7 +287,11 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         // SAFETY: the context is the hook's.
         state.cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
     }
-    let mut tuple = Tuple { protocol: UDP, known: 1, ..Tuple::default() };
+    let mut tuple = Tuple {
+        protocol: UDP,
+        known: 1,
+        ..Tuple::default()
+    };
     if !addresses(skb, packet.transport, DIRECTION, &mut tuple) {
         count(loss::UNREADABLE_PACKET);
         return;
@@ -244,7 +299,12 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
     // SAFETY: takes nothing; reads of the skb's context.
     let (now, segments) = unsafe { (bpf_ktime_get_ns(), (*skb).gso_segs) };
     let packets = if segments > 1 { u64::from(segments) } else { 1 };
-    let key = UdpKey { cookie: state.cookie, remote: tuple.remote, remote_port: tuple.remote_port, reserved: [0; 3] };
+    let key = UdpKey {
+        cookie: state.cookie,
+        remote: tuple.remote,
+        remote_port: tuple.remote_port,
+        reserved: [0; 3],
+    };
     let generation;
     if let Some(entry) = UDP_FLOWS.get_ptr_mut(key) {
         // SAFETY: the entry's memory stays until this program ends, even if the daemon removes it; two CPUs may race on
@@ -280,7 +340,9 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
             state.tuple = tuple;
         }
         state.live = 1;
-        let inserted = BLANK_UDP_FLOW.get(0).is_some_and(|blank| UDP_FLOWS.insert(key, blank, 0).is_ok());
+        let inserted = BLANK_UDP_FLOW
+            .get(0)
+            .is_some_and(|blank| UDP_FLOWS.insert(key, blank, 0).is_ok());
         let Some(entry) = UDP_FLOWS.get_ptr_mut(key).filter(|_| inserted) else {
             count(loss::UDP_FLOWS_FULL);
             return;
@@ -300,7 +362,11 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
     }
     // DNS is read at the asker's socket; a resolver's own clients are other flows.
     if tuple.remote_port == DNS_PORT && packet.payload_len > 0 {
-        let length = if packet.payload_len < DNS_CAPTURE { packet.payload_len } else { DNS_CAPTURE };
+        let length = if packet.payload_len < DNS_CAPTURE {
+            packet.payload_len
+        } else {
+            DNS_CAPTURE
+        };
         let cookie = state.cookie;
         let segment_len = packet.payload_len;
         chunk::write(skb, packet.payload, length, |record| {

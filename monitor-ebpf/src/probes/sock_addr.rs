@@ -53,7 +53,9 @@ fn note(ctx: *mut bpf_sock_addr) {
     if protocol != u32::from(UDP) || sk.is_null() {
         return;
     }
-    let Some(state) = make_socket_state(sk.cast()) else { return count(loss::STATE_FAILED) };
+    let Some(state) = make_socket_state(sk.cast()) else {
+        return count(loss::STATE_FAILED);
+    };
     let (pid, _) = owner::current();
     if state.owner.pid != pid {
         owner::note(&mut state.owner);

@@ -66,7 +66,9 @@ fn request_read(state: &mut SocketState, tid: u32, turn: u32) {
     }
     state.read_turn = turn;
     state.reader_tid = tid;
-    let Some(slot) = CURRENT_REQUESTS.get_ptr_mut(tid & 0xffff) else { return };
+    let Some(slot) = CURRENT_REQUESTS.get_ptr_mut(tid & 0xffff) else {
+        return;
+    };
     // SAFETY: a live array element; only this thread (or one that shares the slot) writes it but for `in_flight`.
     unsafe {
         if (*slot).tid != tid || (*slot).in_flight < 0 {

@@ -40,7 +40,11 @@ fn monitor_tcp_iter(ctx: *mut c_void) -> i32 {
     let address = tcp as usize;
     let state_number: u8 = read(address, offset!(sk_state));
     if state_number == tcp_state::LISTEN {
-        let key = ListenerKey { netns: netns_cookie(address), port: read(address, offset!(sk_num)), reserved: [0; 3] };
+        let key = ListenerKey {
+            netns: netns_cookie(address),
+            port: read(address, offset!(sk_num)),
+            reserved: [0; 3],
+        };
         // SAFETY: values are plain integers.
         if unsafe { LISTENERS.get(key) }.is_none() {
             let _ = LISTENERS.insert(key, 1, 0);
@@ -51,7 +55,8 @@ fn monitor_tcp_iter(ctx: *mut c_void) -> i32 {
         return 0;
     }
     if let Some(state) = socket_state(tcp.cast()) {
-        let moved = state.half[0].bytes != state.half[0].reported_bytes || state.half[1].bytes != state.half[1].reported_bytes;
+        let moved =
+            state.half[0].bytes != state.half[0].reported_bytes || state.half[1].bytes != state.half[1].reported_bytes;
         if moved && state.class != CLASS_IGNORED && state.opened != 0 {
             flow::write_tcp(state, address, CAUSE_PROGRESS);
         }

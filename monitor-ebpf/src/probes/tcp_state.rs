@@ -21,9 +21,7 @@ use monitor_common::{
 
 use crate::capture::answered;
 use crate::flow;
-use crate::kernel::{
-    TCP, fill_tuple, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state,
-};
+use crate::kernel::{TCP, fill_tuple, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state};
 use crate::maps::{CURRENT_REQUESTS, LISTENERS, TAILS, count, knob, offset};
 use crate::owner;
 use crate::scope;
@@ -76,7 +74,11 @@ fn close(state: &mut SocketState, sk: usize) {
         state.tuple.role = role;
     }
     if state.half[0].tail == 1 || state.half[1].tail == 1 {
-        let key = monitor_common::FlowKey { cookie: state.cookie, generation: state.generation, reserved: 0 };
+        let key = monitor_common::FlowKey {
+            cookie: state.cookie,
+            generation: state.generation,
+            reserved: 0,
+        };
         let _ = TAILS.remove(key);
     }
     if state.reader_tid != 0 {
@@ -88,7 +90,9 @@ fn close(state: &mut SocketState, sk: usize) {
 /// CLOSE→SYN_SENT, in the process that connects.
 #[inline(always)]
 fn connects(sk: *mut core::ffi::c_void) {
-    let Some(state) = make_socket_state(sk) else { return count(loss::STATE_FAILED) };
+    let Some(state) = make_socket_state(sk) else {
+        return count(loss::STATE_FAILED);
+    };
     // Disconnected and connected again: the old connection ends here.
     close(state, sk as usize);
     begin(state, sk, ROLE_ACTIVE);
@@ -117,7 +121,9 @@ fn connects(sk: *mut core::ffi::c_void) {
 /// LISTEN→SYN_RECV: a child of a listener, in softirq; its ends are not filled in yet.
 #[inline(always)]
 fn accepted(sk: *mut core::ffi::c_void) {
-    let Some(state) = make_socket_state(sk) else { return count(loss::STATE_FAILED) };
+    let Some(state) = make_socket_state(sk) else {
+        return count(loss::STATE_FAILED);
+    };
     begin(state, sk, ROLE_PASSIVE);
 }
 
@@ -130,7 +136,12 @@ fn begin(state: &mut SocketState, sk: *mut core::ffi::c_void, role: u8) {
     }
     state.reported_ns = state.opened_ns;
     state.generation += 1;
-    state.tuple = Tuple { protocol: TCP, role, netns: netns_cookie(sk as usize), ..Tuple::default() };
+    state.tuple = Tuple {
+        protocol: TCP,
+        role,
+        netns: netns_cookie(sk as usize),
+        ..Tuple::default()
+    };
     state.flags = 0;
     state.opened = 0;
     state.saved_valid = 0;
@@ -143,7 +154,11 @@ fn begin(state: &mut SocketState, sk: *mut core::ffi::c_void, role: u8) {
     state.reader_tid = 0;
     state.misses = 0;
     state.live = 1;
-    state.state = if role == ROLE_ACTIVE { tcp_state::SYN_SENT } else { tcp_state::SYN_RECV };
+    state.state = if role == ROLE_ACTIVE {
+        tcp_state::SYN_SENT
+    } else {
+        tcp_state::SYN_RECV
+    };
     if scope::cgroup_excluded(sk as usize) {
         state.class = CLASS_IGNORED;
     }
@@ -218,5 +233,9 @@ fn stops_listening(sk: usize) {
 
 #[inline(always)]
 fn listener(sk: usize) -> ListenerKey {
-    ListenerKey { netns: netns_cookie(sk), port: read(sk, offset!(sk_num)), reserved: [0; 3] }
+    ListenerKey {
+        netns: netns_cookie(sk),
+        port: read(sk, offset!(sk_num)),
+        reserved: [0; 3],
+    }
 }

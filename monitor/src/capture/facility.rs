@@ -35,7 +35,12 @@ pub enum FacilityState {
 impl Facility {
     /// One that is there.
     pub fn ok(name: &'static str, purpose: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, purpose, state: FacilityState::Ok, detail: detail.into() }
+        Self {
+            name,
+            purpose,
+            state: FacilityState::Ok,
+            detail: detail.into(),
+        }
     }
 
     /// Whether the monitor can not run without it, and it is not there.

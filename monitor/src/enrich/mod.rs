@@ -1,3 +1,7 @@
-//! What is added to what was seen: who, from where, under which name; and what is taken out, since it is secret.
+//! What a flow or transaction is about, beyond its bytes: who, where, under what name. One file each.
 
+pub mod container;
+pub mod lookups;
+pub mod names;
 pub mod privacy;
+pub mod programs;

@@ -49,7 +49,9 @@ impl Clock {
     #[must_use]
     pub const fn follow(self, offset_ns: u64, elapsed_ns: u64) -> Self {
         let lowest = self.offset_ns.saturating_sub(elapsed_ns / 100);
-        Self { offset_ns: if offset_ns > lowest { offset_ns } else { lowest } }
+        Self {
+            offset_ns: if offset_ns > lowest { offset_ns } else { lowest },
+        }
     }
 
     /// Like [`Self::at`]; 0 means never.
@@ -129,7 +131,13 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
 }
 
 /// Reads a value of the map of UDP flows, which has no header of its own.
-pub fn udp_flow(cookie: u64, bytes: &[u8], cause: FlowCause, now: Timestamp, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
+pub fn udp_flow(
+    cookie: u64,
+    bytes: &[u8],
+    cause: FlowCause,
+    now: Timestamp,
+    clock: Clock,
+) -> Result<FlowSnapshot, DecodeError> {
     use abi::UdpFlow as R;
     let f = Fields(bytes);
     f.u8(size_of::<R>() - 1)?;
@@ -137,10 +145,15 @@ pub fn udp_flow(cookie: u64, bytes: &[u8], cause: FlowCause, now: Timestamp, clo
     let half = |direction: u8| offset_of!(R, half) + usize::from(direction) * size_of::<abi::UdpHalf>();
     let (sent, received) = (half(abi::SENT), half(abi::RECEIVED));
     let last = |at: usize| -> Result<Option<(u32, Timestamp)>, DecodeError> {
-        Ok(clock.maybe(f.u64(at + offset_of!(abi::UdpHalf, last_ns))?).map(|moved| (0, moved)))
+        Ok(clock
+            .maybe(f.u64(at + offset_of!(abi::UdpHalf, last_ns))?)
+            .map(|moved| (0, moved)))
     };
     Ok(FlowSnapshot {
-        id: FlowId { cookie, generation: f.u32(offset_of!(R, generation))? },
+        id: FlowId {
+            cookie,
+            generation: f.u32(offset_of!(R, generation))?,
+        },
         time: now,
         cause,
         tuple: ends,
@@ -174,7 +187,10 @@ fn parent(f: Fields<'_>, at: usize) -> Result<Option<Parent>, DecodeError> {
         return Ok(None);
     }
     Ok(Some(Parent {
-        flow: FlowId { cookie, generation: f.u32(at + offset_of!(abi::Parent, generation))? },
+        flow: FlowId {
+            cookie,
+            generation: f.u32(at + offset_of!(abi::Parent, generation))?,
+        },
         turn: f.u32(at + offset_of!(abi::Parent, turn))?,
         in_flight: f.u32(at + offset_of!(abi::Parent, in_flight))?,
     }))
@@ -276,7 +292,11 @@ fn program(f: Fields<'_>) -> Result<Program, DecodeError> {
 /// NUL-terminated components, leaf first, as a path; empty for none.
 fn path_from_leaf<'a>(slots: impl DoubleEndedIterator<Item = &'a [u8]>) -> String {
     let mut out = String::new();
-    for name in slots.rev().map(|slot| slot.split(|&b| b == 0).next().unwrap_or_default()).filter(|n| !n.is_empty()) {
+    for name in slots
+        .rev()
+        .map(|slot| slot.split(|&b| b == 0).next().unwrap_or_default())
+        .filter(|n| !n.is_empty())
+    {
         out.push('/');
         out.push_str(&printable(name));
     }
@@ -426,7 +446,10 @@ mod tests {
     #[test]
     fn paths_are_walked_from_the_leaf() {
         let path = |slots: &[&'static [u8]]| path_from_leaf(slots.iter().copied());
-        assert_eq!(path(&[b"nginx\0old", b"sbin\0", b"\0", b"usr\0", b"\0"]), "/usr/sbin/nginx");
+        assert_eq!(
+            path(&[b"nginx\0old", b"sbin\0", b"\0", b"usr\0", b"\0"]),
+            "/usr/sbin/nginx"
+        );
         assert_eq!(path(&[b"\0", b""]), "");
         assert_eq!(path(&[b"a\x1b[2J\0", b"\xff\0"]), "/?/a?[2J");
     }

@@ -1,6 +1,121 @@
-//! Flows: the two ends, and the table of those that live.
+//! Flows: the two ends, what is known of one, and the table of those that live.
 
+mod ending;
+mod table;
 mod tuple;
 
+pub use ending::end_reason;
+pub use table::FlowTable;
 pub(crate) use tuple::ip_from_kernel;
 pub use tuple::{FiveTuple, Transport};
+
+use std::sync::Arc;
+
+use crate::event::{Counters, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
+use crate::protocol::conversation::Conversation;
+use crate::protocol::http1::Transaction;
+use crate::record::NameSource;
+use crate::time::Timestamp;
+
+/// What is known of a flow that lives.
+#[derive(Debug)]
+pub struct Flow {
+    /// Which.
+    pub id: FlowId,
+    /// The ends, once known.
+    pub tuple: Option<FiveTuple>,
+    /// Namespace cookie.
+    pub netns: u64,
+    /// Which end this socket is.
+    pub role: Role,
+    /// When it began or was first seen.
+    pub opened: Timestamp,
+    /// The first process to hold it: the one that connected, or the first to read a request.
+    pub owner: Option<Owner>,
+    /// The request behind it.
+    pub parent: Option<Parent>,
+    /// Counts of the latest snapshot.
+    pub counters: Counters,
+    /// Facts of the latest snapshot.
+    pub flags: FlowFlags,
+    /// TCP state of the latest snapshot.
+    pub tcp_state: u8,
+    /// errno of the latest snapshot.
+    pub error: u16,
+    /// What is said on it; absent for UDP, and where the other end on this host is listened to instead.
+    pub conversation: Option<Box<Conversation>>,
+    /// The other end, where that is on this host.
+    pub other_end: Option<FlowId>,
+    /// It is the connecting end of two on this host: the accepting one speaks for both.
+    pub is_shadow: bool,
+    /// Its open record is out.
+    pub told_open: bool,
+    /// Transactions that wait for the owner.
+    pub waiting: Vec<Transaction>,
+    /// Name of the remote end, once there is one.
+    pub name: Option<(Arc<str>, NameSource)>,
+    /// Its latest request, for outbound flows that name it as their parent after it was answered.
+    pub last_request: Option<(u32, Arc<str>)>,
+    /// Of the latest snapshot.
+    seen: Timestamp,
+    /// Something came since the clock's hand passed.
+    touched: bool,
+}
+
+impl Flow {
+    /// A flow of which only the id is known: its open record was lost, or has not come yet.
+    pub fn unknown(id: FlowId, now: Timestamp) -> Self {
+        Self {
+            id,
+            tuple: None,
+            netns: 0,
+            role: Role::Unknown,
+            opened: now,
+            owner: None,
+            parent: None,
+            counters: Counters::default(),
+            flags: FlowFlags::default(),
+            tcp_state: 0,
+            error: 0,
+            conversation: None,
+            other_end: None,
+            is_shadow: false,
+            told_open: false,
+            waiting: Vec::new(),
+            name: None,
+            last_request: None,
+            seen: Timestamp::ZERO,
+            touched: true,
+        }
+    }
+
+    /// Takes what a snapshot says; an older one than the latest says nothing new. The ends are the table's affair.
+    pub fn update(&mut self, snapshot: &FlowSnapshot) {
+        self.touched = true;
+        if snapshot.time < self.seen {
+            return;
+        }
+        self.seen = snapshot.time;
+        self.role = snapshot.role;
+        self.opened = snapshot.opened;
+        self.owner = self.owner.or(snapshot.owner);
+        self.parent = snapshot.parent.or(self.parent);
+        self.counters = snapshot.counters;
+        self.flags = snapshot.flags;
+        self.tcp_state = snapshot.tcp_state;
+        self.error = snapshot.error;
+    }
+
+    /// Payload bytes counted, both ways.
+    pub fn bytes(&self) -> u64 {
+        self.counters.sent.saturating_add(self.counters.received)
+    }
+
+    /// Whether the remote end is certainly on this host.
+    pub fn is_local(&self) -> bool {
+        let loopback = self
+            .tuple
+            .is_some_and(|t| t.remote.ip().is_loopback() || t.remote.ip() == t.local.ip());
+        self.other_end.is_some() || self.flags.local_peer || loopback
+    }
+}

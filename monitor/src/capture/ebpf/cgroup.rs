@@ -20,14 +20,25 @@ impl CgroupRoot {
     pub fn find(private: &Path) -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").context("reading /proc/self/mountinfo")?;
         if let Some(path) = from_mountinfo(&mounts) {
-            return Ok(Self { path, mounted_here: false });
+            return Ok(Self {
+                path,
+                mounted_here: false,
+            });
         }
         let path = private.join("cgroup2");
         fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
-        rustix::mount::mount("none", &path, "cgroup2", rustix::mount::MountFlags::empty(), None).with_context(|| {
-            format!("no cgroup v2 is mounted and none could be mounted at {}: boot with cgroup v2 enabled", path.display())
-        })?;
-        Ok(Self { path, mounted_here: true })
+        rustix::mount::mount("none", &path, "cgroup2", rustix::mount::MountFlags::empty(), None).with_context(
+            || {
+                format!(
+                    "no cgroup v2 is mounted and none could be mounted at {}: boot with cgroup v2 enabled",
+                    path.display()
+                )
+            },
+        )?;
+        Ok(Self {
+            path,
+            mounted_here: true,
+        })
     }
 
     /// Opens the root for attaching programs.
@@ -64,7 +75,10 @@ fn from_mountinfo(mounts: &str) -> Option<PathBuf> {
 
 /// Spaces and the like are octal escapes in the mount table (proc(5)).
 fn unescape(field: &str) -> String {
-    field.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+    field
+        .replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\134", "\\")
 }
 
 #[cfg(test)]

@@ -48,7 +48,9 @@ pub(super) fn start(config: &CaptureConfig, private: &Path) -> Result<Capture> {
         _cgroup: cgroup,
         rings,
         sweeper,
-        clock: Clock { offset_ns: wall_offset_ns() },
+        clock: Clock {
+            offset_ns: wall_offset_ns(),
+        },
         clock_read: now,
         policies,
         policy_epoch,
@@ -67,7 +69,9 @@ pub fn probe(config: &CaptureConfig, private: &Path) -> Vec<Facility> {
     let mut missing = |name, purpose, error: &anyhow::Error| Facility {
         name,
         purpose,
-        state: FacilityState::Missing { mend: format!("{error:#}") },
+        state: FacilityState::Missing {
+            mend: format!("{error:#}"),
+        },
         detail: String::new(),
     };
     if let Err(error) = require_root() {
@@ -76,13 +80,27 @@ pub fn probe(config: &CaptureConfig, private: &Path) -> Vec<Facility> {
     table.push(Facility::ok("rights", "loading kernel programs", "root"));
     let (cgroup, root) = match CgroupRoot::find(private).and_then(|c| c.open().map(|root| (c, root))) {
         Ok(found) => found,
-        Err(error) => return [table, vec![missing("cgroup v2", "the place where packets are seen", &error)]].concat(),
+        Err(error) => {
+            return [
+                table,
+                vec![missing("cgroup v2", "the place where packets are seen", &error)],
+            ]
+            .concat();
+        }
     };
     let how = if cgroup.mounted_here { " (mounted here)" } else { "" };
-    table.push(Facility::ok("cgroup v2", "the place where packets are seen", format!("{}{how}", cgroup.path.display())));
+    table.push(Facility::ok(
+        "cgroup v2",
+        "the place where packets are seen",
+        format!("{}{how}", cgroup.path.display()),
+    ));
     let offsets = match offsets::read() {
         Ok((offsets, absent)) if absent.is_empty() => {
-            table.push(Facility::ok("kernel BTF", "where the kernel keeps its counters", offsets::KERNEL_BTF));
+            table.push(Facility::ok(
+                "kernel BTF",
+                "where the kernel keeps its counters",
+                offsets::KERNEL_BTF,
+            ));
             offsets
         }
         Ok((offsets, absent)) => {
@@ -98,7 +116,11 @@ pub fn probe(config: &CaptureConfig, private: &Path) -> Vec<Facility> {
             offsets
         }
         Err(error) => {
-            return [table, vec![missing("kernel BTF", "where the kernel keeps its counters", &error)]].concat();
+            return [
+                table,
+                vec![missing("kernel BTF", "where the kernel keeps its counters", &error)],
+            ]
+            .concat();
         }
     };
     let loaded = load(config, &cgroup, offsets).and_then(|ebpf| Ok((ebpf, Btf::from_sys_fs()?)));

@@ -16,14 +16,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use aya::maps::{Array, HashMap, MapData};
 use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData};
 use monitor_common as abi;
 
 use crate::capture::facility::Facility;
 use crate::config::Capture as CaptureConfig;
-use crate::event::{Command, Event};
 use crate::event::decode::Clock;
+use crate::event::{Command, Event};
 use crate::time::Timestamp;
 
 pub use load::probe;
@@ -91,7 +91,9 @@ impl Capture {
         let now_ns = monotonic_ns();
         self.follow_clock(now_ns);
         let mut drained = self.rings.drain(self.clock, now_ns, &mut each);
-        drained.events += self.sweeper.sweep(self.clock, now_ns, self.rings.undecodable(), &mut each)?;
+        drained.events += self
+            .sweeper
+            .sweep(self.clock, now_ns, self.rings.undecodable(), &mut each)?;
         let losses = self.sweeper.losses();
         let since_walk = Duration::from_nanos(now_ns.saturating_sub(self.walked));
         // After a loss at once, but not more than once a second while it lasts.
@@ -109,8 +111,15 @@ impl Capture {
         for command in commands {
             match *command {
                 Command::CountOnly(flow) => {
-                    let key = abi::FlowKey { cookie: flow.cookie, generation: flow.generation, reserved: 0 };
-                    let policy = abi::Policy { class: abi::CLASS_OPAQUE, reserved: [0; 7] };
+                    let key = abi::FlowKey {
+                        cookie: flow.cookie,
+                        generation: flow.generation,
+                        reserved: 0,
+                    };
+                    let policy = abi::Policy {
+                        class: abi::CLASS_OPAQUE,
+                        reserved: [0; 7],
+                    };
                     policies_changed |= self.policies.insert(Plain(key), Plain(policy), 0).is_ok();
                 }
                 Command::WatchTail(flow) => self.sweeper.watch_tail(flow),
@@ -126,7 +135,11 @@ impl Capture {
                     let (head, tail) = octets.split_at(8);
                     let word = |half: &[u8]| half.try_into().map_or(0, u64::from_ne_bytes);
                     let remote = [word(head), word(tail)];
-                    let key = abi::DestinationKey { remote, remote_port: address.port(), reserved: [0; 3] };
+                    let key = abi::DestinationKey {
+                        remote,
+                        remote_port: address.port(),
+                        reserved: [0; 3],
+                    };
                     let _ = self.local_destinations.insert(Plain(key), 1, 0);
                 }
             }
@@ -157,5 +170,8 @@ fn wall_offset_ns() -> u64 {
 }
 
 fn nanos(t: rustix::time::Timespec) -> u64 {
-    u64::try_from(t.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000).saturating_add(u64::try_from(t.tv_nsec).unwrap_or(0))
+    u64::try_from(t.tv_sec)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(t.tv_nsec).unwrap_or(0))
 }

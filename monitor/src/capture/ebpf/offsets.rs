@@ -49,11 +49,16 @@ fn resolve(btf: &Btf, name: &str, path: &[&str]) -> Result<u32> {
 
 /// Offset in bits and type of a member, also within anonymous structs and unions.
 fn find_member(btf: &Btf, container: &Type, wanted: &str) -> Result<Option<(u32, Type)>> {
-    let (Type::Struct(s) | Type::Union(s)) = container else { bail!("{} is no struct", container.name()) };
+    let (Type::Struct(s) | Type::Union(s)) = container else {
+        bail!("{} is no struct", container.name())
+    };
     for member in &s.members {
         let name = btf.resolve_name(member).unwrap_or_default();
         if name == wanted {
-            return Ok(Some((member.bit_offset(), bare(btf, btf.resolve_chained_type(member)?)?)));
+            return Ok(Some((
+                member.bit_offset(),
+                bare(btf, btf.resolve_chained_type(member)?)?,
+            )));
         }
         if name.is_empty() {
             let inner = bare(btf, btf.resolve_chained_type(member)?)?;

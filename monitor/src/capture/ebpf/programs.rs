@@ -135,14 +135,26 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) -> Vec<Fa
             let state = match start(ebpf, btf, cgroup, spec, attach) {
                 Ok(()) => return Facility::ok(spec.name, spec.purpose, ""),
                 Err(error) => {
-                    let mend = format!("needs Linux {} with BTF and the right to load it ({})", spec.since, first_line(&error));
+                    let mend = format!(
+                        "needs Linux {} with BTF and the right to load it ({})",
+                        spec.since,
+                        first_line(&error)
+                    );
                     match spec.lost {
-                        Some(lost) => FacilityState::Degraded { lost: lost.to_owned(), mend },
+                        Some(lost) => FacilityState::Degraded {
+                            lost: lost.to_owned(),
+                            mend,
+                        },
                         None => FacilityState::Missing { mend },
                     }
                 }
             };
-            Facility { name: spec.name, purpose: spec.purpose, state, detail: String::new() }
+            Facility {
+                name: spec.name,
+                purpose: spec.purpose,
+                state,
+                detail: String::new(),
+            }
         })
         .collect()
 }
@@ -150,7 +162,9 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) -> Vec<Fa
 fn start(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, spec: &Spec, attach: bool) -> Result<()> {
     // A link shares the cgroup with others by itself; the flag is for the older way of attaching.
     let mode = CgroupAttachMode::Single;
-    let program = ebpf.program_mut(spec.program).with_context(|| format!("no program {}", spec.program))?;
+    let program = ebpf
+        .program_mut(spec.program)
+        .with_context(|| format!("no program {}", spec.program))?;
     match (spec.hook, program) {
         (Hook::Skb(kind), program) => {
             let program: &mut CgroupSkb = program.try_into()?;
@@ -204,7 +218,11 @@ fn first_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let mut lines = text.lines();
     let head = lines.next().unwrap_or_default().to_owned();
-    match text.lines().rev().find(|l| !l.trim().is_empty() && !l.starts_with("processed ")) {
+    match text
+        .lines()
+        .rev()
+        .find(|l| !l.trim().is_empty() && !l.starts_with("processed "))
+    {
         Some(last) if last != head => format!("{}: {last}", head.chars().take(160).collect::<String>()),
         _ => head.chars().take(240).collect(),
     }

@@ -6,13 +6,13 @@
 use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
-use aya::maps::{MapData, RingBuf};
 use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
 use bytes::{Bytes, BytesMut};
 
 use super::Drained;
-use crate::event::decode::{self, Clock};
 use crate::event::Event;
+use crate::event::decode::{self, Clock};
 use crate::time::Timestamp;
 
 /// Records read from a ring in one pass: bounds the time until queries are answered.
@@ -38,7 +38,10 @@ impl Rings {
     pub(super) fn new(ebpf: &mut Ebpf) -> Result<Self> {
         let mut queue = |name: &str| -> Result<Queue> {
             let map = ebpf.take_map(name).with_context(|| format!("no map {name}"))?;
-            Ok(Queue { ring: RingBuf::try_from(map)?, waiting: VecDeque::new() })
+            Ok(Queue {
+                ring: RingBuf::try_from(map)?,
+                waiting: VecDeque::new(),
+            })
         };
         Ok(Self {
             lifecycle: queue("LIFECYCLE")?,
@@ -56,14 +59,19 @@ impl Rings {
     pub(super) fn drain(&mut self, clock: Clock, now_ns: u64, each: &mut impl FnMut(Timestamp, Event)) -> Drained {
         // Payload first: whatever its flows were told of before is then in the other ring for certain.
         let payload_until = self.payload.read(clock, now_ns, &mut self.block, &mut self.undecodable);
-        let lifecycle_until = self.lifecycle.read(clock, now_ns, &mut self.block, &mut self.undecodable);
+        let lifecycle_until = self
+            .lifecycle
+            .read(clock, now_ns, &mut self.block, &mut self.undecodable);
         let until = payload_until.min(lifecycle_until);
         let mut events = 0;
         while let Some((stamp, event)) = next(&mut self.lifecycle.waiting, &mut self.payload.waiting, until) {
             each(clock.at(stamp), event);
             events += 1;
         }
-        Drained { events, more: until < now_ns }
+        Drained {
+            events,
+            more: until < now_ns,
+        }
     }
 }
 
@@ -78,7 +86,11 @@ fn next(
     if a.min(b) > until {
         return None;
     }
-    if a <= b { lifecycle.pop_front() } else { payload.pop_front() }
+    if a <= b {
+        lifecycle.pop_front()
+    } else {
+        payload.pop_front()
+    }
 }
 
 impl Queue {

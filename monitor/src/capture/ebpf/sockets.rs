@@ -17,8 +17,12 @@ const MAX_NAMESPACES: usize = 1_024;
 
 /// Walks once. Records come through the ring; a kernel without the iterator has nothing to walk.
 pub(super) fn walk(ebpf: &mut Ebpf) {
-    let Some(program) = ebpf.program_mut("monitor_tcp_iter") else { return };
-    let Ok(program) = <&mut Iter>::try_from(program) else { return };
+    let Some(program) = ebpf.program_mut("monitor_tcp_iter") else {
+        return;
+    };
+    let Ok(program) = <&mut Iter>::try_from(program) else {
+        return;
+    };
     if program.fd().is_err() {
         return;
     }
@@ -50,7 +54,12 @@ fn other_namespaces() -> Vec<File> {
     let mut seen: BTreeSet<u64> = fs::metadata("/proc/self/ns/net").map(|m| m.ino()).into_iter().collect();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if found.len() >= MAX_NAMESPACES || !entry.file_name().to_string_lossy().starts_with(|c: char| c.is_ascii_digit()) {
+        if found.len() >= MAX_NAMESPACES
+            || !entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(|c: char| c.is_ascii_digit())
+        {
             continue;
         }
         let path = entry.path().join("ns/net");

@@ -113,11 +113,22 @@ impl Sweeper {
         let Self { tails, watched, .. } = self;
         watched.retain(|&flow, seen| {
             // Gone: the turn is over, and what follows it tells its end.
-            let Ok(Plain(tail)) = tails.get(&Plain(key(flow)), 0) else { return false };
+            let Ok(Plain(tail)) = tails.get(&Plain(key(flow)), 0) else {
+                return false;
+            };
             if tail.end_seq != *seen {
                 *seen = tail.end_seq;
-                let direction = if tail.direction == u32::from(abi::SENT) { Direction::Sent } else { Direction::Received };
-                give(Event::Tail(Tail { flow, direction, end_seq: tail.end_seq, time: clock.at(tail.last_ns) }));
+                let direction = if tail.direction == u32::from(abi::SENT) {
+                    Direction::Sent
+                } else {
+                    Direction::Received
+                };
+                give(Event::Tail(Tail {
+                    flow,
+                    direction,
+                    end_seq: tail.end_seq,
+                    time: clock.at(tail.last_ns),
+                }));
             }
             true
         });
@@ -138,9 +149,17 @@ impl Sweeper {
     }
 
     fn read_counts(&self, undecodable: u64) -> Result<CaptureCounts> {
-        let mut counts = CaptureCounts { undecodable, ..CaptureCounts::default() };
+        let mut counts = CaptureCounts {
+            undecodable,
+            ..CaptureCounts::default()
+        };
         for (cause, total) in (0..abi::loss::COUNTS).zip(&mut counts.by_cause) {
-            *total = self.counts.get(&cause, 0).context("reading the loss counters")?.iter().sum();
+            *total = self
+                .counts
+                .get(&cause, 0)
+                .context("reading the loss counters")?
+                .iter()
+                .sum();
         }
         Ok(counts)
     }
@@ -151,12 +170,18 @@ impl Sweeper {
         for (key, bytes) in entries {
             let cookie = key.0.cookie;
             let now = clock.at(now_ns);
-            let Ok(mut flow) = decode::udp_flow(cookie, &bytes, FlowCause::Progress, now, clock) else { continue };
+            let Ok(mut flow) = decode::udp_flow(cookie, &bytes, FlowCause::Progress, now, clock) else {
+                continue;
+            };
             // Being filled in.
             if flow.id.generation == 0 {
                 continue;
             }
-            let last = [flow.counters.sent_end, flow.counters.received_end].into_iter().flatten().map(|(_, t)| t).max();
+            let last = [flow.counters.sent_end, flow.counters.received_end]
+                .into_iter()
+                .flatten()
+                .map(|(_, t)| t)
+                .max();
             let idle = last.map_or(0, |t| u64::try_from(now.since(t).as_nanos()).unwrap_or(u64::MAX));
             let packets = flow.counters.packets_sent + flow.counters.packets_received;
             let name = (cookie, flow.id.generation);
@@ -176,5 +201,9 @@ impl Sweeper {
 }
 
 fn key(flow: FlowId) -> abi::FlowKey {
-    abi::FlowKey { cookie: flow.cookie, generation: flow.generation, reserved: 0 }
+    abi::FlowKey {
+        cookie: flow.cookie,
+        generation: flow.generation,
+        reserved: 0,
+    }
 }

@@ -14,7 +14,7 @@ use self::undecided::Undecided;
 use super::http1::{Http1, Side};
 use super::tls::{Hello, HelloReader};
 use crate::event::{Chunk, Direction};
-use crate::record::{App, Coverage, CoverageReason};
+use crate::record::{App, Coverage, CoverageReason, Request};
 use crate::stream::{Absence, Data, Interest, Piece, Skip, Stream};
 use crate::time::Timestamp;
 
@@ -173,6 +173,14 @@ impl Conversation {
     /// Direction of requests, once known.
     pub fn client_direction(&self) -> Option<Direction> {
         self.client
+    }
+
+    /// The request under way that began in `turn` of the client.
+    pub fn request_of(&self, turn: u32) -> Option<&Request> {
+        match &self.speech {
+            Speech::Http1(http) => http.request_of(turn),
+            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Opaque(_) => None,
+        }
     }
 
     /// Bytes understood so far, and why not all.

@@ -137,6 +137,11 @@ impl Exchange {
         self.asked.begin.offset
     }
 
+    /// Its request, if that began in `turn`.
+    pub(super) fn request_of(&self, turn: u32) -> Option<&Request> {
+        self.request.as_ref().filter(|_| self.asked.begin.turn == turn)
+    }
+
     /// The request is over, or was never seen.
     pub(super) fn is_asked(&self) -> bool {
         self.request.is_none() || self.asked.end.is_some()

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
-use crate::record::{App, CoverageReason, Incomplete};
+use crate::record::{App, CoverageReason, Incomplete, Request};
 use crate::stream::{Absence, Interest, Piece, Skip};
 
 /// Most requests that wait for an answer on one connection; the oldest is given up for a newer one. Clients that
@@ -107,6 +107,11 @@ impl Http1 {
         self.half_mut(side).place = Place::Lost;
         self.lost_response |= side == Side::Server;
         self.miss(CoverageReason::Lost);
+    }
+
+    /// The request under way that began in `turn` of the client.
+    pub fn request_of(&self, turn: u32) -> Option<&Request> {
+        self.exchanges.iter().find_map(|exchange| exchange.request_of(turn))
     }
 
     /// The connection is over: tells what is open.

@@ -1,0 +1,187 @@
+//! Payload to messages, messages to records.
+
+use std::sync::Arc;
+
+use super::{HOLD, Output, Pipeline};
+use crate::event::{Chunk, Command, Direction, FlowId, Role, Tail};
+use crate::flow::Flow;
+use crate::protocol::conversation::{Conversation, Message, Origin, Wants};
+use crate::protocol::{dns, tls};
+use crate::record::{Body, NameSource, TlsRecord};
+
+/// Requests are copied up to this far, for services whose headers ask for it.
+const MAX_SNAP: u32 = 64 * 1024;
+
+impl Pipeline {
+    /// Takes TCP payload in.
+    pub(super) fn chunk(&mut self, chunk: Chunk, out: &mut Output) {
+        let id = chunk.flow;
+        if self.flows.get(id).is_none() {
+            if self.flows.has_ended(id) {
+                self.counts.stragglers += 1;
+                return;
+            }
+            // Its open record was lost; the next one brings the rest.
+            let mut flow = Flow::unknown(id, self.now);
+            flow.conversation = Some(Box::new(Conversation::new(Origin::Unknown, false)));
+            self.insert(flow, out);
+        }
+        self.converse(id, out, |conversation, messages| conversation.chunk(chunk, messages));
+    }
+
+    /// Takes a datagram in. Only those of DNS are copied.
+    pub(super) fn datagram(&mut self, chunk: &Chunk, out: &mut Output) {
+        let Ok(message) = dns::parse(&chunk.data) else {
+            self.counts.unreadable_dns += 1;
+            return;
+        };
+        let flow = self.flows.get(chunk.flow);
+        let netns = flow.map_or(0, |flow| flow.netns);
+        let process = flow
+            .and_then(|flow| flow.owner)
+            .map(|owner| self.programs.process(owner));
+        let mut done = std::mem::take(&mut self.lookups_done);
+        self.lookups.take(
+            chunk.time.max(self.now),
+            (chunk.flow, netns),
+            message,
+            process,
+            &mut self.names,
+            &mut done,
+        );
+        self.tell_lookups(done, out);
+    }
+
+    /// A truncated turn has come this far.
+    pub(super) fn tail(&mut self, tail: Tail, out: &mut Output) {
+        self.converse(tail.flow, out, |conversation, messages| {
+            conversation.advance(tail.direction, tail.end_seq, tail.time, messages);
+        });
+    }
+
+    /// Does something with the conversation of a flow, then with what came of it.
+    pub(super) fn converse(
+        &mut self,
+        id: FlowId,
+        out: &mut Output,
+        act: impl FnOnce(&mut Conversation, &mut Vec<Message>),
+    ) {
+        let mut messages = std::mem::take(&mut self.messages);
+        let mut wants = Wants::default();
+        if let Some(flow) = self.flows.get_mut(id)
+            && let Some(conversation) = flow.conversation.as_deref_mut()
+        {
+            act(conversation, &mut messages);
+            wants = conversation.wants();
+            if let Some(due) = conversation.poll_timeout() {
+                self.reordering.insert((due, id));
+            }
+        }
+        if !messages.is_empty()
+            && let Some(mut flow) = self.flows.take(id)
+        {
+            for message in messages.drain(..) {
+                self.message(&mut flow, message, out);
+            }
+            self.flows.put_back(flow);
+        }
+        self.messages = messages;
+        self.ask(id, wants, out);
+    }
+
+    /// Takes a message of `flow`, which is out of the table meanwhile.
+    pub(super) fn message(&mut self, flow: &mut Flow, message: Message, out: &mut Output) {
+        match message {
+            Message::Http(transaction) => {
+                let held = flow.owner.is_none() && flow.role != Role::Active && self.now.since(flow.opened) < HOLD;
+                if held {
+                    // Its own time in `held` releases it.
+                    flow.waiting.push(transaction);
+                } else {
+                    self.tell_transaction(flow, transaction, out);
+                }
+            }
+            Message::Tls(hello) => self.hello(flow, hello, out),
+            Message::Dns(message) => {
+                let process = flow.owner.map(|owner| self.programs.process(owner));
+                let mut done = std::mem::take(&mut self.lookups_done);
+                self.lookups.take(
+                    self.now,
+                    (flow.id, flow.netns),
+                    message,
+                    process,
+                    &mut self.names,
+                    &mut done,
+                );
+                self.tell_lookups(done, out);
+            }
+        }
+    }
+
+    /// Tells the transactions that waited for the owner of a flow.
+    pub(super) fn release_waiting(&mut self, id: FlowId, out: &mut Output) {
+        if self.flows.get(id).is_none_or(|flow| flow.waiting.is_empty()) {
+            return;
+        }
+        if let Some(mut flow) = self.flows.take(id) {
+            for transaction in std::mem::take(&mut flow.waiting) {
+                self.tell_transaction(&mut flow, transaction, out);
+            }
+            self.flows.put_back(flow);
+        }
+    }
+
+    fn hello(&mut self, flow: &mut Flow, hello: tls::ClientHello, out: &mut Output) {
+        let server_name: Option<Arc<str>> = hello.server_name.map(Arc::from);
+        if flow.name.is_none()
+            && let Some(name) = &server_name
+        {
+            flow.name = Some((Arc::clone(name), NameSource::Sni));
+        }
+        let record = TlsRecord {
+            flow: flow.id,
+            direction: super::telling::direction(flow),
+            server_name,
+            alpn: hello.alpn,
+            version: hello.version,
+        };
+        self.tell(Body::Tls(Arc::new(record)), out);
+    }
+
+    fn ask(&mut self, id: FlowId, wants: Wants, out: &mut Output) {
+        let Wants {
+            count_only,
+            watch_tail,
+            forget_tail,
+            header_truncated,
+        } = wants;
+        if count_only {
+            out.commands.push(Command::CountOnly(id));
+        }
+        if watch_tail {
+            out.commands.push(Command::WatchTail(id));
+        }
+        if forget_tail {
+            out.commands.push(Command::ForgetTail(id));
+        }
+        if header_truncated == Some(Direction::Received) {
+            self.raise_snap(id, out);
+        }
+    }
+
+    /// Headers of requests to this service did not fit: copy twice as much from now on.
+    fn raise_snap(&mut self, id: FlowId, out: &mut Output) {
+        let Some(flow) = self.flows.get(id).filter(|flow| flow.role == Role::Passive) else {
+            return;
+        };
+        let Some(port) = flow.tuple.map(|tuple| tuple.local.port()) else {
+            return;
+        };
+        let snap = self.snaps.get(&port).copied().unwrap_or(self.request_snap);
+        let raised = snap.saturating_mul(2).min(MAX_SNAP);
+        if raised > snap {
+            self.snaps.insert(port, raised);
+            out.commands.push(Command::RaiseSnap { port, snap: raised });
+        }
+    }
+}

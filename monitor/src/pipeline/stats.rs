@@ -1,0 +1,97 @@
+//! The monitor's own figures.
+
+use std::sync::Arc;
+
+use monitor_common::loss;
+
+use super::{Output, Pipeline, telling::coverage};
+use crate::flow::Flow;
+use crate::record::{Body, StatsRecord};
+use crate::time::Timestamp;
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) events: u64,
+    pub(super) flows: u64,
+    pub(super) transactions: u64,
+    pub(super) incomplete: u64,
+    pub(super) stragglers: u64,
+    pub(super) orphans_dropped: u64,
+    pub(super) unreadable_dns: u64,
+    pub(super) conversation_evictions: u64,
+    /// Payload bytes of flows that ended.
+    ended_counted: u64,
+    /// Of which understood.
+    ended_understood: u64,
+}
+
+impl Counts {
+    /// A flow has ended.
+    pub(super) fn end(&mut self, flow: &Flow) {
+        if !flow.is_shadow {
+            self.ended_counted += flow.bytes();
+            self.ended_understood += coverage(flow).understood_bytes;
+        }
+    }
+}
+
+/// Causes that are no loss: left out by design.
+const BY_DESIGN: [u32; 3] = [loss::TRUNCATED_TURN, loss::OTHER_PROTOCOL, loss::CLOSE_DEFERRED];
+
+impl Pipeline {
+    pub(super) fn tell_stats(&self, out: &mut Output) {
+        self.tell(Body::Stats(Arc::new(self.stats_record(self.now))), out);
+    }
+
+    pub(super) fn stats_record(&self, now: Timestamp) -> StatsRecord {
+        let mut lost = Vec::new();
+        let mut left_out = Vec::new();
+        for (cause, (&name, &count)) in (0u32..).zip(loss::NAMES.iter().zip(&self.capture.by_cause)) {
+            if BY_DESIGN.contains(&cause) {
+                left_out.push((name, count))
+            } else {
+                lost.push((name, count))
+            }
+        }
+        lost.push(("undecodable", self.capture.undecodable));
+        lost.push(("after_close", self.counts.stragglers));
+        left_out.extend([
+            ("orphans_dropped", self.counts.orphans_dropped),
+            ("unreadable_dns", self.counts.unreadable_dns),
+            ("conversation_bounds", self.counts.conversation_evictions),
+            ("programs_evicted", self.programs.evicted()),
+            ("names_evicted", self.names.evicted()),
+            (
+                "alerts_evicted",
+                self.desk.counts().evicted + self.desk.counts().crowded_out,
+            ),
+        ]);
+        left_out.extend(
+            self.registry
+                .left_out()
+                .into_iter()
+                .map(|(_, cause, count)| (cause, count)),
+        );
+        let live = self.flows.iter().filter(|flow| !flow.is_shadow);
+        let (counted, understood) = live.fold((0u64, 0u64), |(counted, understood), flow| {
+            (counted + flow.bytes(), understood + coverage(flow).understood_bytes)
+        });
+        StatsRecord {
+            events_received: self.counts.events,
+            lost,
+            left_out,
+            flows_active: self.flows.len() as u64,
+            flows_total: self.counts.flows,
+            flows_evicted: self.flows.evicted(),
+            transactions: self.counts.transactions,
+            incomplete: self.counts.incomplete,
+            bytes_counted: self.counts.ended_counted + counted,
+            bytes_understood: self.counts.ended_understood + understood,
+            alerts: self.desk.counts().raised,
+            learning: self.registry.learning(now),
+            cpu_ms: None,
+            rss_bytes: None,
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Flows and transactions as records and observations.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{Output, Pipeline};
+use crate::event::{Direction, FlowId, Role};
+use crate::flow::{FiveTuple, Flow};
+use crate::observation::{Destination, FlowObservation, Observation};
+use crate::protocol::http1::Transaction;
+use crate::record::{
+    App, Body, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, HttpRecord,
+    HttpRole, NameSource, ParentRef,
+};
+use crate::time::Timestamp;
+
+/// Port of DNS (RFC 1035 section 4.2).
+const DNS_PORT: u16 = 53;
+
+impl Pipeline {
+    /// Tells a flow that is in the table, unless its other end speaks for it. An update of one that was not told opens it.
+    pub(super) fn tell_flow(&mut self, id: FlowId, event: FlowEvent, reason: Option<EndReason>, out: &mut Output) {
+        let Some(flow) = self.flows.get(id).filter(|flow| !flow.is_shadow) else {
+            return;
+        };
+        let event = if flow.told_open { event } else { FlowEvent::Open };
+        let name = self.name_of(flow);
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.name = name;
+            flow.told_open = true;
+        }
+        if let Some(flow) = self.flows.get(id) {
+            let record = Arc::new(self.flow_record(flow, event, reason, self.now));
+            self.publish(record, out);
+        }
+    }
+
+    /// Tells a flow that was taken out of the table.
+    pub(super) fn tell_record(&mut self, flow: &Flow, event: FlowEvent, reason: Option<EndReason>, out: &mut Output) {
+        let record = Arc::new(self.flow_record(flow, event, reason, self.now));
+        self.publish(record, out);
+    }
+
+    fn publish(&mut self, record: Arc<FlowRecord>, out: &mut Output) {
+        self.tell(Body::Flow(Arc::clone(&record)), out);
+        let destination = destination(&record);
+        self.observe(
+            &Observation::Flow(FlowObservation {
+                time: self.now,
+                record,
+                destination,
+            }),
+            out,
+        );
+    }
+
+    /// A flow as a record, at this moment.
+    pub(super) fn flow_record(
+        &self,
+        flow: &Flow,
+        event: FlowEvent,
+        end_reason: Option<EndReason>,
+        now: Timestamp,
+    ) -> FlowRecord {
+        let other = flow.other_end.and_then(|id| self.flows.get(id));
+        let process = flow.owner.map(|owner| self.programs.process(owner));
+        let other_process = other
+            .and_then(|other| other.owner)
+            .map(|owner| self.programs.process(owner));
+        // A connect to this very host that nobody accepted is told from the end that would have.
+        let reverse = flow.is_shadow;
+        let (process, peer_process) = if reverse {
+            (other_process, process)
+        } else {
+            (process, other_process)
+        };
+        let conversation = flow.conversation.as_deref();
+        FlowRecord {
+            start: flow.opened,
+            flow: flow.id,
+            event,
+            direction: direction(flow),
+            transport: flow.tuple.map_or(crate::flow::Transport::Tcp, |tuple| tuple.transport),
+            app: conversation.map_or_else(|| udp_app(flow), crate::protocol::conversation::Conversation::app),
+            tuple: flow.tuple.map(|tuple| if reverse { tuple.reversed() } else { tuple }),
+            remote_name: flow.name.clone(),
+            process,
+            peer_process,
+            counters: if reverse { swapped(flow) } else { flow.counters },
+            duration: now.since(flow.opened),
+            end_reason,
+            tcp_state: flow.tcp_state,
+            joined_late: flow.flags.joined_late,
+            // Who connected knows what made it connect.
+            parent: other.and_then(|other| self.parent(other)).or_else(|| self.parent(flow)),
+            coverage: coverage(flow),
+        }
+    }
+
+    /// The name of the remote end of an outbound flow: by the answers of DNS, else what the flow itself has shown.
+    pub(super) fn name_of(&self, flow: &Flow) -> Option<(Arc<str>, NameSource)> {
+        let tuple = flow
+            .tuple
+            .filter(|_| direction(flow) == Some(FlowDirection::Outbound))?;
+        let by_dns = || {
+            self.names
+                .of(self.now, flow.netns, tuple.remote.ip())
+                .map(|n| (Arc::clone(n), NameSource::Dns))
+        };
+        match &flow.name {
+            Some((_, NameSource::Dns)) => flow.name.clone(),
+            other => by_dns().or_else(|| other.clone()),
+        }
+    }
+
+    fn parent(&self, flow: &Flow) -> Option<ParentRef> {
+        let parent = flow.parent?;
+        let server = self.flows.get(parent.flow);
+        let pending = server
+            .and_then(|server| server.conversation.as_ref())
+            .and_then(|conversation| conversation.request_of(parent.turn));
+        let answered = || {
+            let (turn, label) = server?.last_request.as_ref()?;
+            (*turn == parent.turn).then(|| Arc::clone(label))
+        };
+        let names_destination = pending.is_some_and(|request| names(flow, &request.target));
+        let request = pending
+            .map(|request| label(&request.method, &self.privacy.redact_target(&request.path)))
+            .or_else(answered);
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests in one thread")]
+        let by_count = 1.0 / parent.in_flight.max(1) as f32;
+        Some(ParentRef {
+            flow: parent.flow,
+            turn: parent.turn,
+            request,
+            in_flight: parent.in_flight,
+            // A request that names where the connection goes is its cause in all likelihood.
+            confidence: if names_destination {
+                by_count.max(0.95)
+            } else {
+                by_count
+            },
+        })
+    }
+
+    /// Tells a transaction of `flow`.
+    pub(super) fn tell_transaction(&mut self, flow: &mut Flow, transaction: Transaction, out: &mut Output) {
+        let record = Arc::new(self.http_record(flow, transaction));
+        if let Some(request) = &record.request {
+            flow.last_request = Some((record.turn, label(&request.method, &request.path)));
+        }
+        self.counts.transactions += 1;
+        self.counts.incomplete += u64::from(record.incomplete.is_some());
+        self.tell(Body::Http(Arc::clone(&record)), out);
+        self.observe(&Observation::Transaction(record), out);
+    }
+
+    fn http_record(&self, flow: &mut Flow, transaction: Transaction) -> HttpRecord {
+        let client = flow.conversation.as_ref().and_then(|c| c.client_direction());
+        let role = match (client, flow.role) {
+            (Some(Direction::Sent), _) | (None, Role::Active) => HttpRole::Client,
+            (Some(Direction::Received), _) | (None, Role::Passive | Role::Unknown) => HttpRole::Server,
+        };
+        let mut request = transaction.request;
+        if let Some(request) = &mut request {
+            if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.target) {
+                request.target = redacted;
+            }
+            if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.path) {
+                request.path = redacted;
+            }
+            // The authority of an absolute target may carry a password.
+            if let Some((_, bare)) = request.host.as_deref().and_then(|host| host.rsplit_once('@')) {
+                request.host = Some(bare.to_owned());
+            }
+        }
+        if role == HttpRole::Client && flow.name.is_none() {
+            let host = request.as_ref().and_then(|r| r.host.as_deref()).map(without_port);
+            flow.name = host
+                .filter(|h| h.parse::<IpAddr>().is_err())
+                .map(|h| (h.to_ascii_lowercase().into(), NameSource::Host));
+        }
+        let (client, server) = match (flow.tuple, role) {
+            (Some(FiveTuple { local, remote, .. }), HttpRole::Server) => (Some(remote), Some(local)),
+            (Some(FiveTuple { local, remote, .. }), HttpRole::Client) => (Some(local), Some(remote)),
+            (None, _) => (None, None),
+        };
+        HttpRecord {
+            start: transaction.start,
+            flow: flow.id,
+            turn: transaction.turn,
+            role,
+            version: transaction.version,
+            client,
+            server,
+            server_name: self.name_of(flow).map(|(name, _)| name),
+            process: flow.owner.map(|owner| self.programs.process(owner)),
+            request,
+            response: transaction.response,
+            latency_us: transaction.latency_us,
+            duration_us: transaction.duration_us,
+            anomalies: transaction.anomalies,
+            incomplete: transaction.incomplete,
+        }
+    }
+
+    /// Tells resolved names; the empty buffer goes back.
+    pub(super) fn tell_lookups(&mut self, mut done: Vec<DnsRecord>, out: &mut Output) {
+        for record in done.drain(..) {
+            self.tell(Body::Dns(Arc::new(record)), out);
+        }
+        self.lookups_done = done;
+    }
+}
+
+/// Which way a flow was opened, as far as it can be told.
+pub(super) fn direction(flow: &Flow) -> Option<FlowDirection> {
+    if flow.is_local() {
+        return Some(FlowDirection::Local);
+    }
+    match flow.role {
+        Role::Active => Some(FlowDirection::Outbound),
+        Role::Passive => Some(FlowDirection::Inbound),
+        Role::Unknown => flow
+            .conversation
+            .as_ref()
+            .and_then(|c| c.client_direction())
+            .map(|client| match client {
+                Direction::Sent => FlowDirection::Outbound,
+                Direction::Received => FlowDirection::Inbound,
+            }),
+    }
+}
+
+/// Bytes understood, and why not all that were counted.
+pub(super) fn coverage(flow: &Flow) -> Coverage {
+    let counted = flow.bytes();
+    let Some(conversation) = flow.conversation.as_deref() else {
+        let reason = (counted > 0 && udp_app(flow).is_none()).then_some(CoverageReason::Unsupported);
+        return Coverage {
+            understood_bytes: if reason.is_some() { 0 } else { counted },
+            reason,
+        };
+    };
+    let mut coverage = conversation.coverage();
+    coverage.understood_bytes = coverage.understood_bytes.min(counted);
+    if coverage.understood_bytes == counted {
+        coverage.reason = None;
+    } else if coverage.reason.is_none() {
+        coverage.reason = Some(if flow.flags.truncated_duplex {
+            CoverageReason::Truncated
+        } else if flow.flags.joined_late {
+            CoverageReason::JoinedLate
+        } else if flow.flags.opaque {
+            CoverageReason::Unsupported
+        } else {
+            CoverageReason::Lost
+        });
+    }
+    coverage
+}
+
+fn udp_app(flow: &Flow) -> Option<App> {
+    flow.tuple
+        .filter(|tuple| tuple.remote.port() == DNS_PORT)
+        .map(|_| App::Dns)
+}
+
+/// Counts as the other end would have them.
+fn swapped(flow: &Flow) -> crate::event::Counters {
+    let counters = flow.counters;
+    crate::event::Counters {
+        sent: counters.received,
+        received: counters.sent,
+        packets_sent: counters.packets_received,
+        packets_received: counters.packets_sent,
+        sent_end: counters.received_end,
+        received_end: counters.sent_end,
+        acked: 0,
+        unread: 0,
+        ..counters
+    }
+}
+
+fn destination(record: &FlowRecord) -> Option<Destination> {
+    let remote = record
+        .tuple
+        .filter(|_| record.direction == Some(FlowDirection::Outbound))?
+        .remote;
+    let prefix = if remote.is_ipv4() { 24 } else { 48 };
+    Some(Destination {
+        name: record.remote_name.as_ref().map(|(name, _)| Arc::clone(name)),
+        address: remote.ip(),
+        port: remote.port(),
+        network: IpNet::new(remote.ip(), prefix).map_or_else(|_| remote.ip().into(), |net| net.trunc()),
+    })
+}
+
+/// Whether the text names where the flow goes.
+fn names(flow: &Flow, text: &str) -> bool {
+    let address = flow.tuple.map(|tuple| tuple.remote.ip().to_string());
+    let name = flow.name.as_ref().map(|(name, _)| name.as_ref());
+    [address.as_deref(), name]
+        .into_iter()
+        .flatten()
+        .any(|wanted| text.contains(wanted))
+}
+
+fn label(method: &str, path: &str) -> Arc<str> {
+    format!("{method} {path}").into()
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    }
+}
