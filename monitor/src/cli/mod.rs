@@ -2,6 +2,7 @@
 
 mod alerts;
 mod allow;
+mod check;
 mod completions;
 mod config;
 mod explain;
@@ -11,6 +12,7 @@ mod flows;
 mod listing;
 mod man;
 mod requests;
+mod run;
 mod schema;
 mod status;
 mod table;
@@ -38,6 +40,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
+    Check(check::Check),
     Status(status::Status),
     Flows(flows::Flows),
     Requests(requests::Requests),
@@ -64,8 +68,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 impl Cli {
     fn run(self) -> Result<(), Failure> {
-        let socket = self.socket.unwrap_or_else(|| DEFAULT_SOCKET.into());
+        let asked_for = self.socket;
+        let socket = asked_for.clone().unwrap_or_else(|| DEFAULT_SOCKET.into());
         match self.command {
+            Command::Run(command) => command.run(asked_for),
+            Command::Check(command) => command.run(),
             Command::Status(command) => command.run(&socket),
             Command::Flows(command) => command.run(&socket),
             Command::Requests(command) => command.run(&socket),

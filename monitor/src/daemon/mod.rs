@@ -6,6 +6,7 @@
 mod engine;
 mod followers;
 mod history;
+mod live;
 mod lock;
 mod notify;
 mod run;
@@ -17,6 +18,7 @@ mod tests;
 mod vitals;
 
 pub use engine::Core;
+pub use live::{Kept, facility_shape};
 pub use lock::LOCK;
 pub use run::{Options, run};
 pub use source::{Drained, Source};

@@ -158,7 +158,10 @@ impl Pipeline {
         if let Some(mut conversation) = flow.conversation.take() {
             let mut messages = std::mem::take(&mut self.messages);
             conversation.end(self.now, how, &mut messages);
-            self.counts.conversation_evictions += u64::from(conversation.evicted());
+            let evicted = conversation.evicted();
+            self.counts.requests_evicted += u64::from(evicted.requests);
+            self.counts.headers_evicted += u64::from(evicted.headers);
+            self.counts.holes_evicted += u64::from(evicted.holes);
             // Kept for its coverage and protocol, which the close record tells.
             flow.conversation = Some(conversation);
             for message in messages.drain(..) {

@@ -19,7 +19,9 @@ pub(super) struct Counts {
     pub(super) stragglers: u64,
     pub(super) orphans_dropped: u64,
     pub(super) unreadable_dns: u64,
-    pub(super) conversation_evictions: u64,
+    pub(super) requests_evicted: u64,
+    pub(super) headers_evicted: u64,
+    pub(super) holes_evicted: u64,
     /// Payload bytes of flows that ended.
     ended_counted: u64,
     /// Of which understood.
@@ -59,7 +61,9 @@ impl Pipeline {
         left_out.extend([
             ("orphans_dropped", self.counts.orphans_dropped),
             ("unreadable_dns", self.counts.unreadable_dns),
-            ("conversation_bounds", self.counts.conversation_evictions),
+            ("requests_evicted", self.counts.requests_evicted),
+            ("headers_evicted", self.counts.headers_evicted),
+            ("holes_evicted", self.counts.holes_evicted),
             ("programs_evicted", self.programs.evicted()),
             ("names_evicted", self.names.evicted()),
             (

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 /// Where the hierarchy is mounted.
 #[derive(Debug)]
-pub struct CgroupRoot {
+pub(super) struct CgroupRoot {
     /// Its root directory.
     pub path: PathBuf,
     /// Whether it was mounted by this process.
@@ -17,7 +17,7 @@ pub struct CgroupRoot {
 
 impl CgroupRoot {
     /// Finds the mount of cgroup v2, or makes one below `private` (a directory that only the daemon uses).
-    pub fn find(private: &Path) -> Result<Self> {
+    pub(super) fn find(private: &Path) -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").context("reading /proc/self/mountinfo")?;
         if let Some(path) = from_mountinfo(&mounts) {
             return Ok(Self {
@@ -42,13 +42,13 @@ impl CgroupRoot {
     }
 
     /// Opens the root for attaching programs.
-    pub fn open(&self) -> Result<File> {
+    pub(super) fn open(&self) -> Result<File> {
         File::open(&self.path).with_context(|| format!("opening {}", self.path.display()))
     }
 
     /// Id of a cgroup given as a path below the root, or as an absolute one: its inode number (kernfs ids are inode
     /// numbers on 64-bit hosts, `kernfs_ino`).
-    pub fn id(&self, name: &str) -> Result<u64> {
+    pub(super) fn id(&self, name: &str) -> Result<u64> {
         let given = Path::new(name);
         let path = if given.starts_with(&self.path) {
             given.to_path_buf()

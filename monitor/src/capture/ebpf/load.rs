@@ -66,7 +66,7 @@ pub(super) fn start(config: &CaptureConfig, private: &Path) -> Result<Capture> {
 /// What this kernel and this user allow, without attaching anything.
 pub fn probe(config: &CaptureConfig, private: &Path) -> Vec<Facility> {
     let mut table = Vec::new();
-    let mut missing = |name, purpose, error: &anyhow::Error| Facility {
+    let missing = |name, purpose, error: &anyhow::Error| Facility {
         name,
         purpose,
         state: FacilityState::Missing {
@@ -134,7 +134,8 @@ pub fn probe(config: &CaptureConfig, private: &Path) -> Vec<Facility> {
     table
 }
 
-fn require_root() -> Result<()> {
+/// Says how to mend it where this is not root.
+pub fn require_root() -> Result<()> {
     if !geteuid().is_root() {
         bail!("the monitor must run as root to load kernel programs: try sudo");
     }

@@ -23,10 +23,10 @@ use monitor_common as abi;
 use crate::capture::facility::Facility;
 use crate::config::Capture as CaptureConfig;
 use crate::event::decode::Clock;
-use crate::event::{Command, Event};
+use crate::event::{CaptureCounts, Command, Event};
 use crate::time::Timestamp;
 
-pub use load::probe;
+pub use load::{probe, require_root};
 
 use cgroup::CgroupRoot;
 use plain::Plain;
@@ -79,6 +79,11 @@ impl Capture {
     /// Instructions that the verifier went through, by program (5.16).
     pub fn verified_instructions(&self) -> Vec<(String, u32)> {
         programs::verified_instructions(&self.ebpf)
+    }
+
+    /// Losses by cause, as of the last sweep.
+    pub fn counts(&self) -> CaptureCounts {
+        self.sweeper.counts()
     }
 
     /// Event time now.

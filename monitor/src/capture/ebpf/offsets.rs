@@ -5,11 +5,11 @@ use btf_rs::{Btf, Type};
 use monitor_common::{ABSENT, Offsets};
 
 /// BTF of the running kernel.
-pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+pub(super) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Reads the offset of every field that the programs use; a field that this kernel lacks is [`ABSENT`], and its name is in
 /// the list returned beside.
-pub fn read() -> Result<(Offsets, Vec<String>)> {
+pub(super) fn read() -> Result<(Offsets, Vec<String>)> {
     let btf = Btf::from_file(KERNEL_BTF)
         .with_context(|| format!("{KERNEL_BTF} can not be read: the kernel needs CONFIG_DEBUG_INFO_BTF=y (5.4)"))?;
     let mut values = Vec::new();

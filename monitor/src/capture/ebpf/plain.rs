@@ -7,7 +7,7 @@ use monitor_common as abi;
 /// (asserted beside each).
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Plain<T>(pub T);
+pub(super) struct Plain<T>(pub T);
 
 macro_rules! plain {
     ($($ty:ty),+ $(,)?) => {

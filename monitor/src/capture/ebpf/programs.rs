@@ -128,7 +128,7 @@ const SPECS: &[Spec] = &[
 
 /// Loads and attaches every program; the table says what came of each. An error of the table's mandatory ones is told by
 /// [`Facility::is_missing`]: nothing is thrown here, so that `check` can show the whole.
-pub fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) -> Vec<Facility> {
+pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) -> Vec<Facility> {
     SPECS
         .iter()
         .map(|spec| {
@@ -203,7 +203,7 @@ fn start(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, spec: &Spec, attach: bool) -
 }
 
 /// Instructions that the verifier went through for each loaded program (5.16), by program name.
-pub fn verified_instructions(ebpf: &Ebpf) -> Vec<(String, u32)> {
+pub(super) fn verified_instructions(ebpf: &Ebpf) -> Vec<(String, u32)> {
     ebpf.programs()
         .filter_map(|(name, program)| Some((name.to_owned(), instructions(program)?)))
         .collect()

@@ -70,6 +70,10 @@ impl Sweeper {
         }
     }
 
+    pub(super) fn counts(&self) -> CaptureCounts {
+        self.latest
+    }
+
     /// Records lost so far, by any cause that the socket iterator can make good.
     pub(super) fn losses(&self) -> u64 {
         let of = |cause: u32| self.latest.by_cause[cause as usize];
@@ -96,11 +100,7 @@ impl Sweeper {
         if now_ns.saturating_sub(self.swept) >= EVERY_NS {
             self.swept = now_ns;
             self.sweep_closed(clock, &mut give);
-            let counts = self.read_counts(undecodable)?;
-            if counts != self.latest {
-                self.latest = counts;
-                give(Event::Losses(counts));
-            }
+            self.latest = self.read_counts(undecodable)?;
         }
         if now_ns.saturating_sub(self.udp_swept) >= UDP_EVERY_NS {
             self.udp_swept = now_ns;

@@ -1,0 +1,96 @@
+//! `monitor run`.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+use crate::capture::ebpf::{Capture, require_root};
+use crate::config::Config;
+use crate::daemon::{self, Kept, Options};
+use crate::sinks::json::RecordSet;
+use crate::sinks::{OutputSpec, Where};
+use crate::store::{self, Store};
+
+/// Watch this host, in the foreground
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Configuration file; without one the defaults hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Types of records to write, separated by commas: http, flow, dns, tls, alert, incident, stats
+    #[arg(long, value_name = "LIST", default_value = "alert,incident,stats")]
+    records: RecordSet,
+    /// Where records go; `TYPE=` in front takes only those types. `-` is standard output, which is the default
+    #[arg(long = "output", value_name = "[TYPE=]FILE|-")]
+    outputs: Vec<OutputSpec>,
+    /// Directory for what is learned, allow rules and the key of fingerprints
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+impl Run {
+    pub(super) fn run(self, socket: Option<PathBuf>) -> Result<(), Failure> {
+        log_to_stderr();
+        let config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        require_root()?;
+        let directory = store::directory(self.state.as_deref());
+        let options = Options {
+            host: config.host.name.clone().or_else(host_name).map(Into::into),
+            records: self.records,
+            outputs: outputs(self.outputs, &config),
+            socket: socket.unwrap_or_else(|| config.control.socket.clone()),
+            group: config.control.group.clone(),
+        };
+        daemon::run(&options, move || start(&config, &directory), std::future::pending())?;
+        Ok(())
+    }
+}
+
+fn start(config: &Config, directory: &std::path::Path) -> Result<(Kept, Capture)> {
+    let opened = Store::open(directory)?;
+    let capture = Capture::start(&config.capture, directory)?;
+    for facility in capture.facilities() {
+        if let crate::capture::facility::FacilityState::Degraded { lost, mend } = &facility.state {
+            warn!("without {}: {lost} ({mend})", facility.name);
+        }
+    }
+    let (core, notices) = Kept::open(config, opened.store, opened.key, capture.now())?;
+    for notice in opened.notices.iter().chain(&notices) {
+        warn!("{notice}");
+    }
+    info!("{} kernel programs attached", capture.verified_instructions().len());
+    Ok((core, capture))
+}
+
+/// What was asked for, else what the configuration says, else standard output.
+fn outputs(asked_for: Vec<OutputSpec>, config: &Config) -> Vec<OutputSpec> {
+    if !asked_for.is_empty() {
+        return asked_for;
+    }
+    let place = config.output.path.clone().map_or(Where::Stdout, Where::File);
+    vec![OutputSpec { types: None, place }]
+}
+
+fn host_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Some(name).filter(|name| !name.is_empty() && name != "(none)")
+}
+
+/// Log lines go to standard error, warnings and up unless `MONITOR_LOG` says otherwise; records never do.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("MONITOR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .try_init();
+}

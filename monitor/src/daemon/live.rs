@@ -1,0 +1,165 @@
+//! The engine and the capture of a real host behind the shell's seams, with the store beside them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tracing::warn;
+
+use super::engine::Core;
+use super::source::{Drained, Source};
+use crate::allow::{AllowRule, Origin, RuleError};
+use crate::capture::ebpf::Capture;
+use crate::capture::facility::{Facility, FacilityState};
+use crate::config::Config;
+use crate::control::shape;
+use crate::event::{CaptureCounts, Command, Event};
+use crate::pipeline::{Output, Pipeline};
+use crate::record::{FlowRecord, StatsRecord};
+use crate::store::Store;
+use crate::time::Timestamp;
+
+/// What was learned is written this often; a crash costs no more than this.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// The engine with its memory on disk.
+#[derive(Debug)]
+pub struct Kept {
+    pipeline: Pipeline,
+    store: Store,
+    save_due: Timestamp,
+}
+
+impl Kept {
+    /// An engine that remembers what `store` holds. Gives what the user should be told beside.
+    pub fn open(config: &Config, store: Store, key: [u8; 32], now: Timestamp) -> Result<(Self, Vec<Arc<str>>)> {
+        let mut notices = Vec::new();
+        let mut pipeline = Pipeline::new(config, key);
+        for doc in crate::detectors::DOCS {
+            pipeline.import_baseline(doc.name, store.baseline(doc.name)?, now);
+        }
+        for rule in store.rules(&mut notices)? {
+            if let Err(error) = pipeline.allow_add(now, rule, &mut Output::default()) {
+                notices.push(format!("a stored allow rule is not used: {error}").into());
+            }
+        }
+        Ok((
+            Self {
+                pipeline,
+                store,
+                save_due: now + SAVE_EVERY,
+            },
+            notices,
+        ))
+    }
+
+    fn save(&mut self) {
+        let changes = self.pipeline.export_baseline();
+        if let Err(error) = self.store.save_baseline(&changes) {
+            warn!("what was learned could not be written: {error:#}");
+        }
+    }
+}
+
+impl Core for Kept {
+    fn handle(&mut self, now: Timestamp, event: Event, out: &mut Output) {
+        self.pipeline.handle(now, event, out);
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        Some(
+            self.pipeline
+                .poll_timeout()
+                .map_or(self.save_due, |due| due.min(self.save_due)),
+        )
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp, out: &mut Output) {
+        self.pipeline.handle_timeout(now, out);
+        if self.save_due <= now {
+            self.save_due = now + SAVE_EVERY;
+            self.save();
+        }
+    }
+
+    fn finish(&mut self, now: Timestamp, out: &mut Output) {
+        self.pipeline.finish(now, out);
+        self.save();
+    }
+
+    fn stats(&self, now: Timestamp) -> StatsRecord {
+        self.pipeline.stats(now)
+    }
+
+    fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>> {
+        self.pipeline.flows(now)
+    }
+
+    fn allow_list(&self) -> Vec<(String, Origin, AllowRule)> {
+        self.pipeline
+            .allow_list()
+            .map(|(id, origin, rule)| (id.to_owned(), origin, rule.clone()))
+            .collect()
+    }
+
+    fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<String, RuleError> {
+        let (id, _) = self.pipeline.allow_add(now, rule.clone(), out)?;
+        if let Err(error) = self.store.save_rule(&rule) {
+            warn!("an allow rule holds until the daemon stops, since it could not be written: {error:#}");
+        }
+        Ok(id)
+    }
+
+    fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
+        let rule = self.pipeline.allow_remove(id)?;
+        if let Err(error) = self.store.remove_rule(id) {
+            warn!("an allow rule will be back at the next start, since its removal could not be written: {error:#}");
+        }
+        Ok(rule)
+    }
+}
+
+impl Source for Capture {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
+
+    fn drain(&mut self, each: impl FnMut(Timestamp, Event)) -> Result<Drained> {
+        let drained = Self::drain(self, each)?;
+        Ok(Drained {
+            events: drained.events,
+            more: drained.more,
+        })
+    }
+
+    fn apply(&mut self, commands: &[Command]) {
+        Self::apply(self, commands);
+    }
+
+    fn counts(&mut self) -> CaptureCounts {
+        Self::counts(self)
+    }
+
+    fn report(&self) -> Vec<shape::Facility<'static>> {
+        self.facilities().iter().map(facility_shape).collect()
+    }
+}
+
+/// A facility as the control socket tells it.
+pub fn facility_shape(facility: &Facility) -> shape::Facility<'static> {
+    let (state, lost, mend) = match &facility.state {
+        FacilityState::Ok => (shape::FacilityState::Ok, None, None),
+        FacilityState::Degraded { lost, mend } => (shape::FacilityState::Degraded, Some(lost), Some(mend)),
+        FacilityState::Missing { mend } => (shape::FacilityState::Missing, None, Some(mend)),
+    };
+    shape::Facility {
+        name: facility.name.into(),
+        purpose: facility.purpose.into(),
+        state,
+        lost: lost.cloned().map(Into::into),
+        mend: mend.cloned().map(Into::into),
+        detail: Some(facility.detail.clone())
+            .filter(|detail| !detail.is_empty())
+            .map(Into::into),
+    }
+}
