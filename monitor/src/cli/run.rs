@@ -48,6 +48,7 @@ impl Run {
             outputs: outputs(self.outputs, &config),
             socket: socket.unwrap_or_else(|| config.control.socket.clone()),
             group: config.control.group.clone(),
+            lock: daemon::LOCK.into(),
         };
         daemon::run(&options, move || start(&config, &directory), std::future::pending())?;
         Ok(())

@@ -13,7 +13,7 @@ use crate::capture::ebpf::Capture;
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Config;
 use crate::control::shape;
-use crate::event::{CaptureCounts, Command, Event};
+use crate::event::{Command, Event};
 use crate::pipeline::{Output, Pipeline};
 use crate::record::{FlowRecord, StatsRecord};
 use crate::store::Store;
@@ -102,12 +102,12 @@ impl Core for Kept {
             .collect()
     }
 
-    fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<String, RuleError> {
-        let (id, _) = self.pipeline.allow_add(now, rule.clone(), out)?;
+    fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<(String, usize), RuleError> {
+        let (id, ended) = self.pipeline.allow_add(now, rule.clone(), out)?;
         if let Err(error) = self.store.save_rule(&rule) {
             warn!("an allow rule holds until the daemon stops, since it could not be written: {error:#}");
         }
-        Ok(id)
+        Ok((id, ended))
     }
 
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
@@ -134,10 +134,6 @@ impl Source for Capture {
 
     fn apply(&mut self, commands: &[Command]) {
         Self::apply(self, commands);
-    }
-
-    fn counts(&mut self) -> CaptureCounts {
-        Self::counts(self)
     }
 
     fn report(&self) -> Vec<shape::Facility<'static>> {

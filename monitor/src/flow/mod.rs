@@ -85,7 +85,7 @@ impl Flow {
             name: None,
             last_request: None,
             seen: Timestamp::ZERO,
-            touched: true,
+            touched: false,
         }
     }
 

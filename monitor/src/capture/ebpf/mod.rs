@@ -3,6 +3,7 @@
 //! Everything stays attached exactly as long as [`Capture`] lives: links are file descriptors of this process, so even a
 //! killed daemon leaves nothing behind.
 
+mod btf;
 mod cgroup;
 mod load;
 mod offsets;
@@ -23,7 +24,7 @@ use monitor_common as abi;
 use crate::capture::facility::Facility;
 use crate::config::Capture as CaptureConfig;
 use crate::event::decode::Clock;
-use crate::event::{CaptureCounts, Command, Event};
+use crate::event::{Command, Event};
 use crate::time::Timestamp;
 
 pub use load::{probe, require_root};
@@ -79,11 +80,6 @@ impl Capture {
     /// Instructions that the verifier went through, by program (5.16).
     pub fn verified_instructions(&self) -> Vec<(String, u32)> {
         programs::verified_instructions(&self.ebpf)
-    }
-
-    /// Losses by cause, as of the last sweep.
-    pub fn counts(&self) -> CaptureCounts {
-        self.sweeper.counts()
     }
 
     /// Event time now.

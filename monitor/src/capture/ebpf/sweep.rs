@@ -70,10 +70,6 @@ impl Sweeper {
         }
     }
 
-    pub(super) fn counts(&self) -> CaptureCounts {
-        self.latest
-    }
-
     /// Records lost so far, by any cause that the socket iterator can make good.
     pub(super) fn losses(&self) -> u64 {
         let of = |cause: u32| self.latest.by_cause[cause as usize];
@@ -100,7 +96,11 @@ impl Sweeper {
         if now_ns.saturating_sub(self.swept) >= EVERY_NS {
             self.swept = now_ns;
             self.sweep_closed(clock, &mut give);
-            self.latest = self.read_counts(undecodable)?;
+            let counts = self.read_counts(undecodable)?;
+            if counts != self.latest {
+                self.latest = counts;
+                give(Event::Losses(counts));
+            }
         }
         if now_ns.saturating_sub(self.udp_swept) >= UDP_EVERY_NS {
             self.udp_swept = now_ns;
