@@ -1,6 +1,6 @@
 //! Every line that the daemon writes is valid by the schema that the daemon prints.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use monitor_tests::namespace::succeed;
 use monitor_tests::nginx::Setup;
 use monitor_tests::remote::{RESOLVER, SINK};
 use monitor_tests::{Field, Host, Launch, Namespace, Remote};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::zone;
 
@@ -44,19 +44,30 @@ fn records_of_every_type_are_valid() {
     });
     let records = daemon.stop();
 
-    let output = succeed(Command::new(binary()).arg("schema"));
-    let schema: Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
-    let validator: Validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
-    assert!(
-        !validator.is_valid(&serde_json::json!({ "type": "http" })),
-        "the schema refuses nothing"
-    );
-    let mut kinds = BTreeSet::new();
+    let any = validator(&[]);
+    let mut by_kind = BTreeMap::new();
     for record in &records.0 {
-        if let Err(error) = validator.validate(record) {
+        let kind = record.text("/type").unwrap_or_default();
+        let schema = by_kind.entry(kind).or_insert_with(|| validator(&[kind]));
+        if let Err(error) = schema.validate(record) {
             panic!("{error} at {}: {record:#}", error.instance_path());
         }
-        kinds.insert(record.text("/type").unwrap_or_default());
+        assert!(
+            any.is_valid(record),
+            "valid by its own schema and not by that of any record: {record:#}"
+        );
     }
-    assert_eq!(kinds, BTreeSet::from(["alert", "dns", "flow", "http", "stats", "tls"]));
+    let kinds: Vec<_> = by_kind.into_keys().collect();
+    assert_eq!(kinds, ["alert", "dns", "flow", "http", "stats", "tls"]);
+}
+
+/// The schema of one type of record, or of any.
+#[track_caller]
+fn validator(kind: &[&str]) -> Validator {
+    let output = succeed(Command::new(binary()).arg("schema").args(kind));
+    let schema: Value = serde_json::from_slice(&output.stdout).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
+    let empty = json!({ "type": kind.first().unwrap_or(&"http") });
+    assert!(!validator.is_valid(&empty), "the schema refuses nothing");
+    validator
 }
