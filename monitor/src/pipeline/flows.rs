@@ -157,7 +157,7 @@ impl Pipeline {
     fn end(&mut self, mut flow: Flow, reason: EndReason, how: StreamEnd, out: &mut Output) {
         if let Some(mut conversation) = flow.conversation.take() {
             let mut messages = std::mem::take(&mut self.messages);
-            conversation.end(how, &mut messages);
+            conversation.end(self.now, how, &mut messages);
             let evicted = conversation.evicted();
             self.counts.requests_evicted += u64::from(evicted.requests);
             self.counts.headers_evicted += u64::from(evicted.headers);

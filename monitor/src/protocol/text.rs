@@ -17,7 +17,7 @@ pub const CUT: char = '…';
 /// bidirectional and zero-width formatting, byte order mark) become `\u{N}`.
 pub fn printable(bytes: &[u8], max: usize) -> String {
     if bytes.len() <= max
-        && bytes.iter().all(|b| matches!(b, b' '..=b'~'))
+        && is_plain(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return text.to_owned();
@@ -40,6 +40,11 @@ pub fn printable(bytes: &[u8], max: usize) -> String {
         }
     }
     out
+}
+
+/// Printable ASCII alone. No early exit, so that it is done in vectors.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'))
 }
 
 fn cut(mut out: String, at: usize) -> String {

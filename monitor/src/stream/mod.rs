@@ -61,6 +61,8 @@ pub struct Stream {
     based: bool,
     /// It is known where the stream starts.
     started: bool,
+    /// The latest segment was cut: no more of its turn is copied.
+    stopped: bool,
     /// Up to here the capture says that it left the bytes out.
     left_until: u64,
     /// Highest end told by chunks of the other direction, and when the first of those passed that told it.
@@ -100,6 +102,9 @@ impl Stream {
         }
         let start = self.offset(chunk.seq);
         let end = start + u64::from(chunk.segment_len).max(chunk.data.len() as u64);
+        if end > self.seen.offset {
+            self.stopped = chunk.segment_len as usize > chunk.data.len();
+        }
         let skipped_to_here = chunk.flags.after_skip && !chunk.flags.after_hole;
         if skipped_to_here && self.held.is_empty() && start > self.next {
             self.left_until = self.left_until.max(start);
@@ -185,7 +190,9 @@ impl Stream {
         }
         let passed = self.answered.offset.min(bound);
         if interest.peer_settles && passed > self.next {
-            return Some(Piece::Skip(self.skip_to(passed, Absence::Passed)));
+            let expected = self.stopped && first.is_none();
+            let why = if expected { Absence::LeftOut } else { Absence::Passed };
+            return Some(Piece::Skip(self.skip_to(passed, why)));
         }
         None
     }

@@ -89,7 +89,7 @@ pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> String {
     }
     run.told(Direction::Received);
     run.told(Direction::Sent);
-    run.conversation.end(fixture.end, &mut run.out);
+    run.conversation.end(run.now, fixture.end, &mut run.out);
     run.wants.add(run.conversation.wants());
     show::everything(&run.out, &run.conversation, &run.wants)
 }

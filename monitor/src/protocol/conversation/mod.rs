@@ -119,8 +119,9 @@ impl Conversation {
         self.settle_watch();
     }
 
-    /// The connection is over, for the monitor at least. All chunks must have been given before. Tells what is open.
-    pub fn end(&mut self, how: StreamEnd, out: &mut Vec<Message>) {
+    /// The connection is over since `time`, for the monitor at least. All chunks must have been given before, and the last
+    /// counters to [`Self::advance`]. Tells what is open.
+    pub fn end(&mut self, time: Timestamp, how: StreamEnd, out: &mut Vec<Message>) {
         for direction in [Direction::Received, Direction::Sent] {
             loop {
                 let before = self.stream(direction).next_offset();
@@ -141,7 +142,7 @@ impl Conversation {
             self.hello(hello, out);
         }
         if let Speech::Http1(http) = &mut self.speech {
-            http.end(how, out);
+            http.end(time, how, out);
         }
         self.settle_watch();
     }
@@ -265,7 +266,7 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.piece(side, Piece::Data(data), out);
-                self.after_http(out);
+                self.after_http();
             }
             Speech::Undecided(_) => self.identify(direction, data, out),
             Speech::TlsHello(reader) => {
@@ -294,7 +295,7 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.piece(side, Piece::Skip(skip), out);
-                self.after_http(out);
+                self.after_http();
             }
             Speech::TlsHello(reader) => {
                 if side == Side::Client {
@@ -306,7 +307,7 @@ impl Conversation {
         }
     }
 
-    fn after_http(&mut self, out: &mut Vec<Message>) {
+    fn after_http(&mut self) {
         let Speech::Http1(http) = &mut self.speech else {
             return;
         };
@@ -320,8 +321,6 @@ impl Conversation {
             });
         }
         if http.has_left() {
-            // Requests that were sent ahead are answered by nobody.
-            http.end(StreamEnd::Closed, out);
             self.app = http.became().or(self.app);
             self.understood += http.understood();
             self.close(CoverageReason::Unsupported);

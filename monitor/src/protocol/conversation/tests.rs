@@ -240,7 +240,7 @@ fn requests_sent_ahead_of_an_upgrade_are_told() {
         [(Some(101), None), (None, Some(Incomplete::NoResponse))]
     );
     assert_eq!(bench.conversation.app(), Some(App::Websocket));
-    bench.conversation.end(StreamEnd::Closed, &mut bench.out);
+    bench.conversation.end(bench.now, StreamEnd::Closed, &mut bench.out);
     assert_eq!(bench.transactions(), []);
 }
 
@@ -348,9 +348,9 @@ proptest! {
             }
             conversation.wants();
         }
-        conversation.end(how, &mut out);
+        conversation.end(now, how, &mut out);
         let told = out.len();
-        conversation.end(how, &mut out);
+        conversation.end(now, how, &mut out);
         prop_assert_eq!(out.len(), told, "the end tells all, once");
         for message in &out {
             if let Message::Http(t) = message {

@@ -7,8 +7,11 @@ use std::borrow::Cow;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::fields::{Fields, is_token};
-use super::head::{RequestHead, ResponseHead};
+use super::head::{MAX_FIELDS, RequestHead, ResponseHead};
 use crate::record::HttpVersion;
+
+/// Most header lines looked at; what comes after them frames nothing. Ten times what httparse is given room for.
+const MAX_KEPT: usize = 10 * MAX_FIELDS;
 
 /// Reads a request header; `whole` when it was not cut.
 pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
@@ -136,8 +139,11 @@ fn field_lines<'a>(mut rest: &'a [u8], whole: bool, anomalies: &mut Anomalies) -
                 lines.push((name, Cow::Borrowed(line[colon + 1..].trim_ascii())));
             }
         }
-        if lines.len() > super::head::MAX_FIELDS {
+        if lines.len() > MAX_FIELDS {
             anomalies.add(Anomaly::ManyFields);
+        }
+        if lines.len() >= MAX_KEPT {
+            return lines;
         }
     }
     if whole && !rest.is_empty() {

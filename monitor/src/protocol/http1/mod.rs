@@ -19,16 +19,23 @@ pub use self::exchange::Transaction;
 pub use self::half::Side;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
 use crate::record::{App, CoverageReason, Incomplete, Request};
 use crate::stream::{Absence, Interest, Piece, Skip};
+use crate::time::Timestamp;
 
 /// Most requests that wait for an answer on one connection; the oldest is given up for a newer one. Clients that
 /// pipeline send a handful (RFC 9112 section 9.3.2 leaves the number open).
 pub const MAX_PENDING: usize = 64;
+
+/// A reset this long after the last byte ends an idle connection, not a message: a body whose end could not be told was
+/// whole. An end that dies in a message resets within milliseconds, and Linux' least retransmission timeout is 200 ms;
+/// pools and balancers that reset idle connections do so after tens of seconds.
+const IDLE_BEFORE_RESET: Duration = Duration::from_secs(1);
 
 /// Whom the response under way answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +121,8 @@ impl Http1 {
         self.exchanges.iter().find_map(|exchange| exchange.request_of(turn))
     }
 
-    /// The connection is over: tells what is open.
-    pub fn end(&mut self, how: StreamEnd, out: &mut Vec<Message>) {
+    /// The connection is over since `time`: tells what is open.
+    pub fn end(&mut self, time: Timestamp, how: StreamEnd, out: &mut Vec<Message>) {
         let why = match how {
             StreamEnd::StillOpen => Some(Incomplete::StillOpen),
             StreamEnd::Evicted => Some(Incomplete::Evicted),
@@ -123,20 +130,9 @@ impl Http1 {
         };
         for side in [Side::Client, Side::Server] {
             self.settle_collected(side, why, out);
-            self.end_body(side, how, out);
+            self.end_body(side, time, how, out);
         }
-        while let Some(mut exchange) = self.exchanges.pop_front() {
-            if exchange.incomplete.is_none() {
-                let unseen = self.lost_response && !exchange.is_being_answered();
-                let missing = if unseen {
-                    Some(Incomplete::Gap)
-                } else {
-                    exchange.missing()
-                };
-                exchange.incomplete = missing.map(|missing| why.unwrap_or(missing));
-            }
-            out.push(Message::Http(exchange.into_transaction()));
-        }
+        self.tell_rest(why, out);
         self.client.place = Place::Off;
         self.server.place = Place::Off;
     }
@@ -218,12 +214,29 @@ impl Http1 {
         self.not_understood.get_or_insert(reason);
     }
 
-    fn end_body(&mut self, side: Side, how: StreamEnd, out: &mut Vec<Message>) {
+    /// Tells all exchanges, none of which goes on; `why` where that is not the peers' doing.
+    fn tell_rest(&mut self, why: Option<Incomplete>, out: &mut Vec<Message>) {
+        while let Some(mut exchange) = self.exchanges.pop_front() {
+            if exchange.incomplete.is_none() {
+                let unseen = self.lost_response && !exchange.is_being_answered();
+                let missing = if unseen {
+                    Some(Incomplete::Gap)
+                } else {
+                    exchange.missing()
+                };
+                exchange.incomplete = missing.map(|missing| why.unwrap_or(missing));
+            }
+            out.push(Message::Http(exchange.into_transaction()));
+        }
+    }
+
+    fn end_body(&mut self, side: Side, time: Timestamp, how: StreamEnd, out: &mut Vec<Message>) {
         let Place::Body(body) = self.half(side).place else {
             return;
         };
         let ended = match body.kind {
             _ if body.doubtful => true,
+            body::Kind::Unknown if how == StreamEnd::Reset => time.since(body.last) >= IDLE_BEFORE_RESET,
             body::Kind::UntilClose | body::Kind::Unknown => how == StreamEnd::Closed,
             body::Kind::Length { .. } | body::Kind::Chunked(_) => false,
         };

@@ -78,6 +78,8 @@ impl Http1 {
                 half.place = Place::Off;
                 half.collected = None;
             }
+            // Requests that were sent ahead are answered by nobody.
+            self.tell_rest(None, out);
         }
     }
 
