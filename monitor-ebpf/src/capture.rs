@@ -184,14 +184,10 @@ fn snap<const DIRECTION: u8>(role: u8, port: u16) -> u32 {
     if !request {
         return knob!(response_snap);
     }
-    if role == ROLE_PASSIVE {
-        if let Some(&snap) = SERVICE_SNAP.get(u32::from(port)) {
-            if snap != 0 {
-                return snap;
-            }
-        }
+    match SERVICE_SNAP.get(u32::from(port)) {
+        Some(&snap) if role == ROLE_PASSIVE && snap != 0 => snap,
+        _ => knob!(request_snap),
     }
-    knob!(request_snap)
 }
 
 /// Adds what the duplex budget has earned since it was last used; a tenth of a second is its burst.

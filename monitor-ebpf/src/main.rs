@@ -6,6 +6,20 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
+#![expect(
+    clippy::inline_always,
+    reason = "a call costs stack, of which there are 512 bytes, and verifier work"
+)]
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "sequence numbers are compared modulo 2^32, and the kernel's own types are mixed"
+)]
+#![expect(clippy::cast_ptr_alignment, reason = "ring reservations are aligned to eight bytes")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the attribute macros hand contexts over by value"
+)]
 #![expect(internal_features, reason = "atomic add: the target has no atomic types")]
 
 mod capture;

@@ -106,7 +106,7 @@ fn namespace_pid(leader: usize) -> u32 {
     read(pid + level as usize * UPID_BYTES, offset!(pid_numbers))
 }
 
-/// Walks the executable's path from leaf to root, across mounts (as `prepend_path` in fs/d_path.c does). Slots are at
+/// Walks the executable's path from leaf to root, across mounts (as `prepend_path` in `fs/d_path.c` does). Slots are at
 /// constant places, which keeps the verifier's work linear.
 #[inline(always)]
 fn executable(task: usize, to: &mut [[u8; PATH_NAME_BYTES]; PATH_COMPONENTS]) {

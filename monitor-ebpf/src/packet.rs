@@ -70,7 +70,7 @@ pub(crate) fn parse(skb: *mut __sk_buff) -> Parsed {
             }
             _ => return Parsed::Unreadable,
         };
-        if transport < 20 || transport > 512 {
+        if !(20..=512).contains(&transport) {
             return Parsed::Unreadable;
         }
         let head = data + transport as usize;

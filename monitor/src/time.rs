@@ -46,6 +46,7 @@ impl Timestamp {
     }
 
     /// This moment less `by`, not before the epoch.
+    #[must_use]
     pub fn saturating_sub(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(by)))
     }

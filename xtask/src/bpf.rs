@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 /// What an ELF file begins with, and the machine number of BPF (`EM_BPF` in the kernel's `elf-em.h`).
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 const EM_BPF: u16 = 247;
+/// Cargo profile of the kernel programs: BTF is made from debug information, of which `release` keeps too little.
+const PROFILE: &str = "bpf";
 /// Where the machine number stands in an ELF header (`e_machine`).
 const ELF_MACHINE: std::ops::Range<usize> = 18..20;
 
@@ -29,7 +31,7 @@ pub(crate) fn build(workspace: &Workspace, kit: &Kit) -> Result<()> {
             kit.linker.describe()
         )
     })?;
-    let built = workspace.bpf_target().join(TARGET).join("release/monitor-ebpf");
+    let built = workspace.bpf_target().join(TARGET).join(PROFILE).join("monitor-ebpf");
     let object = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     ensure!(
         is_bpf(&object),
@@ -58,7 +60,8 @@ fn command(workspace: &Workspace, kit: &Kit, program: &Path, subcommand: &str) -
     command
         .arg(subcommand)
         .args([
-            "--release",
+            "--profile",
+            PROFILE,
             "--package",
             "monitor-ebpf",
             "--bin",

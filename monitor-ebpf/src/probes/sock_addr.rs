@@ -1,7 +1,7 @@
 //! `cgroup/connect4,6` and `cgroup/sendmsg4,6`: owner of UDP sockets, in the process that sends.
 //!
 //! - Relies on: `BPF_PROG_TYPE_CGROUP_SOCK_ADDR` with socket storage (connect 4.17, sendmsg 4.18, storage 5.8).
-//! - TCP learns its owner at CLOSE→SYN_SENT and returns at once here.
+//! - TCP learns its owner at `CLOSE`→`SYN_SENT` and returns at once here.
 //! - Costs: about 40 ns an unconnected send, nothing a connected one.
 //! - Writes: nothing; the next packet's record carries the owner.
 

@@ -15,7 +15,7 @@ use crate::maps::{LISTENERS, count, offset};
 use crate::probes::skb::adopt;
 use crate::scope;
 
-/// `struct bpf_iter__tcp` (net/ipv4/tcp_ipv4.c).
+/// `struct bpf_iter__tcp` (`net/ipv4/tcp_ipv4.c`).
 #[repr(C)]
 struct TcpIteration {
     meta: *mut c_void,
@@ -26,7 +26,7 @@ struct TcpIteration {
 /// One socket of the walk.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/tcp")]
-fn monitor_tcp_iter(ctx: *mut c_void) -> i32 {
+extern "C" fn monitor_tcp_iter(ctx: *mut c_void) -> i32 {
     // SAFETY: the context is the iterator's.
     let sk = unsafe { (*ctx.cast::<TcpIteration>()).sk_common };
     if sk.is_null() {

@@ -2,7 +2,7 @@
 //!
 //! - Relies on: `(const struct sock *sk, const int oldstate, const int newstate)` (4.16) and `(struct sock *sk)` (4.16);
 //!   socket storage in tracing programs (5.11).
-//! - CLOSE→SYN_SENT runs in the caller of connect: owner, role and parent request. LISTEN→SYN_RECV marks a passive
+//! - `CLOSE`→`SYN_SENT` runs in the caller of connect: owner, role and parent request. `LISTEN`→`SYN_RECV` marks a passive
 //!   socket, whose ends are filled in only later. Every other transition may run in softirq or in the peer's process: no
 //!   owner is taken there. →CLOSE is too early for the last counts (an application may still read) and too late for some
 //!   (a disconnect zeroes them): they are kept there and read again when the socket is destroyed.
@@ -87,7 +87,7 @@ fn close(state: &mut SocketState, sk: usize) {
     flow::write_tcp(state, sk, CAUSE_CLOSE);
 }
 
-/// CLOSE→SYN_SENT, in the process that connects.
+/// `CLOSE`→`SYN_SENT`, in the process that connects.
 #[inline(always)]
 fn connects(sk: *mut core::ffi::c_void) {
     let Some(state) = make_socket_state(sk) else {
@@ -118,7 +118,7 @@ fn connects(sk: *mut core::ffi::c_void) {
     }
 }
 
-/// LISTEN→SYN_RECV: a child of a listener, in softirq; its ends are not filled in yet.
+/// `LISTEN`→`SYN_RECV`: a child of a listener, in softirq; its ends are not filled in yet.
 #[inline(always)]
 fn accepted(sk: *mut core::ffi::c_void) {
     let Some(state) = make_socket_state(sk) else {

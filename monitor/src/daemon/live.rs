@@ -20,7 +20,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 
 /// What was learned is written this often; a crash costs no more than this.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+const SAVE_EVERY: Duration = Duration::from_mins(1);
 
 /// The engine with its memory on disk.
 #[derive(Debug)]

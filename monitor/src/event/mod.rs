@@ -75,6 +75,7 @@ pub enum Direction {
 
 impl Direction {
     /// The other one.
+    #[must_use]
     pub const fn reverse(self) -> Self {
         match self {
             Self::Received => Self::Sent,

@@ -141,7 +141,7 @@ impl Types {
         for _ in 0..MAX_DEPTH {
             match found.kind() {
                 TYPEDEF | VOLATILE | CONST | RESTRICT | TYPE_TAG if found.target != 0 => {
-                    found = self.by_id(found.target)?
+                    found = self.by_id(found.target)?;
                 }
                 _ => break,
             }
