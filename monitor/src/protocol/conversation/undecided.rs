@@ -1,5 +1,7 @@
 //! The first bytes of a connection, while it is not clear what it speaks.
 
+use bytes::Bytes;
+
 use super::{Conversation, Message, Speech};
 use crate::event::Direction;
 use crate::protocol::http1::Http1;
@@ -32,8 +34,7 @@ impl Conversation {
             .as_mut()
             .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
         if let Some(undecided) = held {
-            undecided.bytes += data.bytes.len();
-            undecided.held.push((direction, data));
+            undecided.hold(direction, data);
             let guess = identify::first_bytes(&undecided.prefix(direction));
             let full = undecided.bytes > MAX_UNDECIDED_BYTES || undecided.held.len() > MAX_UNDECIDED_SEGMENTS;
             match guess {
@@ -50,9 +51,7 @@ impl Conversation {
         }
         match identify::first_bytes(&data.bytes) {
             Guess::More | Guess::LikelyRequest => {
-                let undecided = undecided.get_or_insert_default();
-                undecided.bytes += data.bytes.len();
-                undecided.held.push((direction, data));
+                undecided.get_or_insert_default().hold(direction, data);
             }
             guess => self.decide(direction, guess, Some(data), out),
         }
@@ -75,7 +74,7 @@ impl Conversation {
             if self.late && self.strikes < MAX_STRIKES {
                 self.missed.get_or_insert(CoverageReason::JoinedLate);
                 if let Speech::Undecided(Some(undecided)) = &mut self.speech {
-                    undecided.held.retain(|(d, _)| *d != direction);
+                    undecided.drop_all(direction);
                 }
             } else {
                 self.close(CoverageReason::Unsupported);
@@ -114,6 +113,18 @@ impl Conversation {
 }
 
 impl Undecided {
+    fn hold(&mut self, direction: Direction, mut data: Data) {
+        // A copy: the chunk may be a slice of a large batch, which must not live as long as the doubt.
+        data.bytes = Bytes::copy_from_slice(&data.bytes);
+        self.bytes += data.bytes.len();
+        self.held.push((direction, data));
+    }
+
+    fn drop_all(&mut self, direction: Direction) {
+        self.held.retain(|(d, _)| *d != direction);
+        self.bytes = self.held.iter().map(|(_, data)| data.bytes.len()).sum();
+    }
+
     /// What is held of `direction`, in one piece.
     fn prefix(&self, direction: Direction) -> Vec<u8> {
         self.held
