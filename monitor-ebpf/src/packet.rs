@@ -18,6 +18,9 @@ pub(crate) const ACK: u8 = 1 << 4;
 /// IPv6 extension headers walked at most (RFC 8200 section 4.1 recommends six kinds, each once).
 const MAX_EXTENSIONS: u32 = 6;
 
+/// Offset of the transport header at most, a mask; headers beyond are not read.
+const MAX_TRANSPORT_OFFSET: u32 = 1023;
+
 /// Where things are in a packet.
 #[derive(Clone, Copy)]
 pub(crate) struct Packet {
@@ -65,12 +68,14 @@ pub(crate) fn parse(skb: *mut __sk_buff) -> Parsed {
                 if next == TCP || next == UDP {
                     (next, 40)
                 } else {
-                    skip_extensions(skb, next)
+                    // The bound is there already; the verifier needs to see it after the call.
+                    let (protocol, offset) = skip_extensions(skb, next);
+                    (protocol, core::hint::black_box(offset) & MAX_TRANSPORT_OFFSET)
                 }
             }
             _ => return Parsed::Unreadable,
         };
-        if !(20..=512).contains(&transport) {
+        if transport < 20 {
             return Parsed::Unreadable;
         }
         let head = data + transport as usize;
@@ -192,7 +197,12 @@ fn skip_extensions(skb: *mut __sk_buff, first: u8) -> (u8, u32) {
         };
         protocol = head[0];
     }
-    (protocol, offset)
+    // Nothing that is followed stands there.
+    if offset > MAX_TRANSPORT_OFFSET {
+        (0, 0)
+    } else {
+        (protocol, offset)
+    }
 }
 
 #[inline(always)]

@@ -7,6 +7,7 @@ use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, Iter, Program,
 };
 use aya::{Btf, Ebpf};
+use tracing::debug;
 
 use crate::capture::facility::{Facility, FacilityState};
 
@@ -135,10 +136,11 @@ pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) ->
             let state = match start(ebpf, btf, cgroup, spec, attach) {
                 Ok(()) => return Facility::ok(spec.name, spec.purpose, ""),
                 Err(error) => {
+                    debug!("{}: {error:#}", spec.name);
                     let mend = format!(
                         "needs Linux {} with BTF and the right to load it ({})",
                         spec.since,
-                        first_line(&error)
+                        in_one_line(&error)
                     );
                     match spec.lost {
                         Some(lost) => FacilityState::Degraded {
@@ -213,17 +215,15 @@ fn instructions(program: &Program) -> Option<u32> {
     program.info().ok()?.verified_instruction_count()
 }
 
-/// The verifier's log is long; its last line says why.
-fn first_line(error: &anyhow::Error) -> String {
+/// Why in one line: the verifier's log is long, and its last line before the statistics says it.
+fn in_one_line(error: &anyhow::Error) -> String {
+    /// What the verifier ends its log with (`print_verification_stats` in kernel/bpf/verifier.c), and what follows it.
+    const AFTER_THE_REASON: [&str; 4] = ["verification time ", "stack depth ", "processed ", ":"];
     let text = format!("{error:#}");
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default().to_owned();
-    match text
-        .lines()
-        .rev()
-        .find(|l| !l.trim().is_empty() && !l.starts_with("processed "))
-    {
-        Some(last) if last != head => format!("{}: {last}", head.chars().take(160).collect::<String>()),
-        _ => head.chars().take(240).collect(),
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let head: String = lines.next().unwrap_or_default().chars().take(160).collect();
+    match lines.rfind(|line| !AFTER_THE_REASON.iter().any(|stat| line.starts_with(stat))) {
+        Some(reason) => format!("{head}: {reason}"),
+        None => head,
     }
 }
