@@ -31,11 +31,15 @@ pub(super) struct Run {
     /// Directory for what is learned, allow rules and the key of fingerprints
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Log what the kernel programs see of each connection's life; for debugging the monitor itself, and dear
+    #[arg(long)]
+    kernel_log: bool,
 }
 
 impl Run {
     pub(super) fn run(self, socket: Option<PathBuf>) -> Result<(), Failure> {
-        log_to_stderr();
+        let kernel_log = self.kernel_log;
+        log_to_stderr(if kernel_log { "debug" } else { "info" });
         let config = match &self.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
@@ -50,14 +54,18 @@ impl Run {
             group: config.control.group.clone(),
             lock: daemon::LOCK.into(),
         };
-        daemon::run(&options, move || start(&config, &directory), std::future::pending())?;
+        daemon::run(
+            &options,
+            move || start(&config, &directory, kernel_log),
+            std::future::pending(),
+        )?;
         Ok(())
     }
 }
 
-fn start(config: &Config, directory: &std::path::Path) -> Result<(Kept, Capture)> {
+fn start(config: &Config, directory: &std::path::Path, kernel_log: bool) -> Result<(Kept, Capture)> {
     let opened = Store::open(directory)?;
-    let capture = Capture::start(&config.capture, directory)?;
+    let capture = Capture::start(&config.capture, directory, kernel_log)?;
     for facility in capture.facilities() {
         if let crate::capture::facility::FacilityState::Degraded { lost, mend } = &facility.state {
             warn!("without {}: {lost} ({mend})", facility.name);
@@ -86,8 +94,8 @@ fn host_name() -> Option<String> {
 }
 
 /// Log lines go to standard error, warnings and up unless `MONITOR_LOG` says otherwise; records never do.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("MONITOR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_env("MONITOR_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -5,10 +5,12 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use aya::maps::{Array, HashMap};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
 use monitor_common::{Knobs, Offsets};
 use rustix::process::geteuid;
 
 use super::cgroup::CgroupRoot;
+use super::kernel_log::{KernelLog, LEVEL};
 use super::plain::Plain;
 use super::{Capture, monotonic_ns, offsets, programs, rings::Rings, sockets, sweep::Sweeper, wall_offset_ns};
 use crate::capture::facility::{Facility, FacilityState};
@@ -19,14 +21,20 @@ use crate::event::decode::Clock;
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/monitor.bpf.o"));
 
 /// See [`Capture::start`].
-pub(super) fn start(config: &CaptureConfig, private: &Path) -> Result<Capture> {
+pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) -> Result<Capture> {
     require_root()?;
     let cgroup = CgroupRoot::find(private)?;
     let root = cgroup.open()?;
     let (offsets, _) = offsets::read()?;
-    let mut ebpf = load(config, &cgroup, offsets)?;
+    let mut ebpf = load(config, &cgroup, offsets, kernel_log)?;
     let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
     fill_scope(&mut ebpf, config, &cgroup)?;
+    let kernel_log = if kernel_log {
+        let log = EbpfLogger::init_with_logger(&mut ebpf, KernelLog);
+        Some(log.context("the kernel programs' log can not be read")?)
+    } else {
+        None
+    };
     // Sweeping and reading must work before anything is attached and begins to fill the rings.
     let rings = Rings::new(&mut ebpf)?;
     let sweeper = Sweeper::new(&mut ebpf)?;
@@ -46,6 +54,7 @@ pub(super) fn start(config: &CaptureConfig, private: &Path) -> Result<Capture> {
     Ok(Capture {
         ebpf,
         _cgroup: cgroup,
+        kernel_log,
         rings,
         sweeper,
         clock: Clock {
@@ -123,7 +132,7 @@ pub fn probe(config: &CaptureConfig, private: &Path) -> Vec<Facility> {
             .concat();
         }
     };
-    let loaded = load(config, &cgroup, offsets).and_then(|ebpf| Ok((ebpf, Btf::from_sys_fs()?)));
+    let loaded = load(config, &cgroup, offsets, false).and_then(|ebpf| Ok((ebpf, Btf::from_sys_fs()?)));
     match loaded {
         Ok((mut ebpf, btf)) => {
             table.push(Facility::ok("maps", "rings, socket storage and tables", ""));
@@ -142,7 +151,7 @@ pub fn require_root() -> Result<()> {
     Ok(())
 }
 
-fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets) -> Result<Ebpf> {
+fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets, kernel_log: bool) -> Result<Ebpf> {
     if OBJECT.is_empty() {
         bail!("this binary was built without its kernel programs: build it with `cargo xtask build`");
     }
@@ -156,14 +165,16 @@ fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets) -> Result
         include_cgroups: u32::from(!config.cgroups.is_empty()),
         exclude_cgroups: u32::from(!config.exclude_cgroups.is_empty()),
         exclude_ports: u32::from(!config.exclude_ports.is_empty()),
+        debug: u32::from(kernel_log),
         ..Knobs::DEFAULT
     });
     let offsets = Plain(offsets);
+    let level = if kernel_log { LEVEL } else { 0 };
     let mut loader = EbpfLoader::new();
     loader
         .override_global("KNOBS", &knobs, true)
         .override_global("OFFSETS", &offsets, true)
-        .override_global("AYA_LOG_LEVEL", &0u8, false);
+        .override_global(aya_log::LEVEL, &level, false);
     loader.load(OBJECT).map_err(|error| {
         anyhow::anyhow!("the kernel refused the maps: {error}; it needs Linux 5.8 or newer and CONFIG_BPF_SYSCALL=y")
     })

@@ -5,6 +5,7 @@
 
 mod btf;
 mod cgroup;
+mod kernel_log;
 mod load;
 mod offsets;
 mod plain;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData};
+use aya_log::EbpfLogger;
 use monitor_common as abi;
 
 use crate::capture::facility::Facility;
@@ -30,6 +32,7 @@ use crate::time::Timestamp;
 pub use load::{probe, require_root};
 
 use cgroup::CgroupRoot;
+use kernel_log::KernelLog;
 use plain::Plain;
 use rings::Rings;
 use sweep::Sweeper;
@@ -39,6 +42,8 @@ pub struct Capture {
     ebpf: Ebpf,
     /// Kept open: programs are attached to it.
     _cgroup: CgroupRoot,
+    /// Only where it was asked for.
+    kernel_log: Option<EbpfLogger<KernelLog>>,
     rings: Rings,
     sweeper: Sweeper,
     clock: Clock,
@@ -68,8 +73,9 @@ const WALK_EVERY: Duration = Duration::from_secs(30);
 impl Capture {
     /// Loads and attaches everything; fails with one line where something mandatory is missing. `private` is a directory of
     /// the daemon's own.
-    pub fn start(config: &CaptureConfig, private: &Path) -> Result<Self> {
-        load::start(config, private)
+    /// With `kernel_log` the programs tell each step of a connection's life in the log.
+    pub fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) -> Result<Self> {
+        load::start(config, private, kernel_log)
     }
 
     /// What this kernel gave.
@@ -90,6 +96,9 @@ impl Capture {
     /// Gives what has come, in order of time; a bounded batch.
     pub fn drain(&mut self, mut each: impl FnMut(Timestamp, Event)) -> Result<Drained> {
         let now_ns = monotonic_ns();
+        if let Some(log) = &mut self.kernel_log {
+            log.flush();
+        }
         self.follow_clock(now_ns);
         let mut drained = self.rings.drain(self.clock, now_ns, &mut each);
         drained.events += self
