@@ -6,7 +6,7 @@
 use aya_ebpf::bindings::__sk_buff;
 use monitor_common::{
     CAUSE_PROGRESS, CHUNK_AFTER_HOLE, CHUNK_AFTER_SKIP, CHUNK_LATE, CHUNK_TRUNCATED, CHUNK_TURN_START, CLASS_DNS,
-    CLASS_HTTP, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FLOW_LOCAL_PEER, FLOW_OPAQUE,
+    CLASS_HTTP, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FLOW_OPAQUE,
     FLOW_TRUNCATED_DUPLEX, FlowKey, Half, Header, KIND_CHUNK, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState,
     Tail, loss,
 };
@@ -67,10 +67,9 @@ pub(crate) fn segment<const DIRECTION: u8>(
         turn_starts::<DIRECTION>(skb, packet.payload + repeated, state, now);
     }
     let class = state.class;
-    let flow_flags = state.flags;
     let (cookie, generation) = (state.cookie, state.generation);
     let half = &mut state.half[DIRECTION as usize];
-    if class < CLASS_OPAQUE && flow_flags & FLOW_LOCAL_PEER == 0 {
+    if class < CLASS_OPAQUE {
         let wanted = if length < half.budget { length } else { half.budget };
         let wanted = if wanted < MAX_CAPTURE { wanted } else { MAX_CAPTURE };
         if wanted > 0 {
@@ -323,7 +322,7 @@ fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction
         };
         (peer.max_end_seq, peer.last_ns)
     };
-    let (cookie, generation, class, flow_flags) = (state.cookie, state.generation, state.class, state.flags);
+    let (cookie, generation, class) = (state.cookie, state.generation, state.class);
     let half = if direction == RECEIVED {
         &mut state.half[RECEIVED as usize]
     } else {
@@ -342,7 +341,7 @@ fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction
         half.hole_end = packet.seq;
     }
     let captured_past_hole = (half.cap_end_seq.wrapping_sub(end) as i32) >= 0;
-    if class >= CLASS_OPAQUE || flow_flags & FLOW_LOCAL_PEER != 0 || !captured_past_hole {
+    if class >= CLASS_OPAQUE || !captured_past_hole {
         return;
     }
     let wanted = if packet.payload_len < 8192 {

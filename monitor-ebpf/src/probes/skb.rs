@@ -15,8 +15,8 @@ use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::{
     CAUSE_FOUND, CAUSE_OPEN, CAUSE_PROGRESS, CHUNK_DATAGRAM, CLASS_IGNORED, ChunkRecord, FLOW_ESTABLISHED,
-    FLOW_JOINED_LATE, FLOW_RST_RECEIVED, FLOW_RST_SENT, Header, KIND_CHUNK, ListenerKey, RECEIVED, ROLE_ACTIVE,
-    ROLE_PASSIVE, ROLE_UNKNOWN, SENT, SocketState, Tuple, UdpKey, loss,
+    FLOW_JOINED_LATE, FLOW_LOCAL_PEER, FLOW_RST_RECEIVED, FLOW_RST_SENT, Header, KIND_CHUNK, ListenerKey, RECEIVED,
+    ROLE_ACTIVE, ROLE_PASSIVE, ROLE_UNKNOWN, SENT, SocketState, Tuple, UdpKey, loss,
 };
 
 use crate::capture;
@@ -103,6 +103,10 @@ fn tcp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
                 flow::open(state, address);
             }
         }
+    }
+    // The accepting end on this host speaks for both; this one's counts are the kernel's own.
+    if state.flags & FLOW_LOCAL_PEER != 0 {
+        return;
     }
     if packet.payload_len > 0 {
         // Fast open: data moves before the handshake is over, which is when accepted connections are told.

@@ -14,7 +14,7 @@ use monitor_common::{CAUSE_OWNER, CLASS_IGNORED, RECEIVED, ROLE_ACTIVE, SocketSt
 
 use crate::capture::answered;
 use crate::flow;
-use crate::kernel::{INET, INET6, TCP, netns_cookie, read, socket_state};
+use crate::kernel::{INET, INET6, TCP, load, netns_cookie, socket_state};
 use crate::maps::{CURRENT_REQUESTS, offset};
 use crate::owner;
 
@@ -30,7 +30,7 @@ fn monitor_sock_recv(ctx: BtfTracePointContext) {
     if ret < 0 || flags & PEEK != 0 {
         return;
     }
-    let family: u16 = read(sk as usize, offset!(sk_family));
+    let family: u16 = load(sk, offset!(sk_family));
     if family != INET && family != INET6 {
         return;
     }

@@ -21,7 +21,9 @@ use monitor_common::{
 
 use crate::capture::answered;
 use crate::flow;
-use crate::kernel::{TCP, fill_tuple, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state};
+use crate::kernel::{
+    TCP, fill_tuple, load, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state,
+};
 use crate::maps::{CURRENT_REQUESTS, LISTENERS, TAILS, count, knob, offset};
 use crate::owner;
 use crate::scope;
@@ -33,7 +35,7 @@ fn monitor_tcp_state(ctx: BtfTracePointContext) {
     let old: i32 = ctx.arg(1);
     let new: i32 = ctx.arg(2);
     let (old, new) = (old as u8, new as u8);
-    if read::<u16>(sk as usize, offset!(sk_protocol)) as u8 != TCP {
+    if load::<u16>(sk, offset!(sk_protocol)) as u8 != TCP {
         return;
     }
     match (old, new) {
