@@ -3,6 +3,7 @@
 //! One file per subcommand. What a command needs and the machine lacks is found out and installed by [`setup`]; the
 //! kernel object is built by [`bpf`]; everything else is plain cargo.
 
+mod bench;
 mod bpf;
 mod build;
 mod cargo;
@@ -33,6 +34,8 @@ enum Command {
     Run(run::Args),
     /// Run every test: the core alone, the workspace, the real kernel
     Test(test::Args),
+    /// Measure what the monitor costs
+    Bench(bench::Args),
     /// Formatting, clippy for host and kernel code, licences
     Lint(lint::Args),
     /// Say what building needs, what was found, and what would be installed
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::build(&args),
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::test(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),
     };
