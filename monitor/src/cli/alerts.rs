@@ -31,7 +31,7 @@ impl Show<7> for Alerts {
     fn table() -> Table<7> {
         Table::new([
             Column::word("ID"),
-            Column::word("TIME"),
+            Column::word("LAST SEEN"),
             Column::word("STATE"),
             Column::word("SEVERITY"),
             Column::word("DETECTOR"),
@@ -50,7 +50,7 @@ impl Show<7> for Alerts {
         };
         let cells = [
             alert.id.to_string(),
-            terminal::date_and_clock(line.time),
+            terminal::date_and_clock(alert.last_seen),
             state.to_owned(),
             alert.severity.name().to_owned(),
             alert.detector.to_string(),

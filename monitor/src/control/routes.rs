@@ -130,11 +130,12 @@ fn list(counter: &Counter, query: &Query, recent: Recent) -> Result<Response, Re
     Ok(lines(query.latest(records), recent.live, counter.host.clone()))
 }
 
-/// What `since` is held against: a flow that lives is as old as its start.
+/// What `since` is held against: a flow that lives is as old as its start, an alert as what supported it last.
 fn began(record: &Record) -> Timestamp {
     match &record.body {
         Body::Flow(flow) => flow.start,
-        Body::Http(_) | Body::Dns(_) | Body::Tls(_) | Body::Alert(_) | Body::Stats(_) => record.time,
+        Body::Alert(alert) => alert.last_seen,
+        Body::Http(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => record.time,
     }
 }
 

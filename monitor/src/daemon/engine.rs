@@ -11,6 +11,7 @@ use super::followers::Followers;
 use super::history::History;
 use super::source::{Drained, Source};
 use super::vitals;
+use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::control::{Ask, Recent, StatusAnswer};
 use crate::event::Event;
@@ -42,6 +43,8 @@ pub trait Core {
     fn stats(&self, now: Timestamp) -> StatsRecord;
     /// The flows that live, as an update would tell them.
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>>;
+    /// The alerts that are open, as they stand.
+    fn open_alerts(&self) -> Vec<Arc<Alert>>;
     /// The allow rules in force.
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)>;
     /// Adds a rule and ends the open alerts that it covers; gives its id and their number.
@@ -93,6 +96,8 @@ impl<C: Core, S: Source> Engine<C, S> {
 
     /// Runs until it is told to stop; then closes the books.
     pub(super) fn run(mut self) -> Result<()> {
+        // On a host where nothing happens no event would start the core's clock.
+        self.core.handle_timeout(self.now, &mut self.out);
         let mut sleep = BUSY_SLEEP;
         while !self.ends.stop.load(Ordering::Relaxed) {
             let drained = self.turn()?;
@@ -204,7 +209,7 @@ impl<C: Core, S: Source> Engine<C, S> {
             Ask::Recent { kind, follow, reply } => {
                 let records = match kind {
                     RecordType::Http => self.history.requests(),
-                    RecordType::Alert => self.history.alerts(),
+                    RecordType::Alert => self.alerts(),
                     // Not kept.
                     RecordType::Flow
                     | RecordType::Dns
@@ -217,7 +222,8 @@ impl<C: Core, S: Source> Engine<C, S> {
                 let _ = reply.send(Recent { now, records, live });
             }
             Ask::Alert { id, reply } => {
-                let _ = reply.send((now, self.history.alert(&id)));
+                let found = self.history.alert(&id, &self.core.open_alerts());
+                let _ = reply.send((now, found));
             }
             Ask::AllowList(reply) => {
                 let _ = reply.send(self.core.allow_list());
@@ -231,6 +237,18 @@ impl<C: Core, S: Source> Engine<C, S> {
                 let _ = reply.send(self.core.allow_remove(&id));
             }
         }
+    }
+
+    /// The resolved alerts as they were told, then the open ones as they stand.
+    fn alerts(&self) -> Vec<Record> {
+        let mut open = self.core.open_alerts();
+        open.sort_by_key(|alert| alert.last_seen);
+        let mut records = self.history.resolved();
+        records.extend(open.into_iter().map(|alert| Record {
+            time: self.now,
+            body: Body::Alert(alert),
+        }));
+        records
     }
 
     fn add_own_figures(&self, stats: &mut StatsRecord) {

@@ -1,6 +1,6 @@
-//! What `monitor requests` and `monitor alerts` show: the latest records, kept in memory.
+//! What `monitor requests` and `monitor alerts` show of the past: the latest records, kept in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::alert::{Alert, AlertState};
@@ -8,16 +8,13 @@ use crate::record::{Body, Record};
 
 /// Transactions kept: some 10 MB.
 const REQUESTS: usize = 10_000;
-/// Resolved alerts kept.
+/// Resolved alerts kept. Those that are open are the engine's.
 const RESOLVED: usize = 1_000;
-/// Open alerts kept; the engine's own bound is below it.
-const OPEN: usize = 16_384;
 
-/// The latest transactions and alerts.
+/// The latest transactions and resolved alerts.
 #[derive(Debug, Default)]
 pub(super) struct History {
     requests: VecDeque<Record>,
-    open: BTreeMap<Arc<str>, Record>,
     resolved: VecDeque<Record>,
 }
 
@@ -26,7 +23,10 @@ impl History {
     pub(super) fn keep(&mut self, record: &Record) {
         match &record.body {
             Body::Http(_) => push(&mut self.requests, REQUESTS, record),
-            Body::Alert(alert) => self.keep_alert(alert, record),
+            Body::Alert(alert) => match alert.state {
+                AlertState::New | AlertState::Update => {}
+                AlertState::Resolved => push(&mut self.resolved, RESOLVED, record),
+            },
             Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => {}
         }
     }
@@ -36,44 +36,26 @@ impl History {
         self.requests.iter().cloned().collect()
     }
 
-    /// Every open alert and the latest resolved ones, in order of time; each as it was told last.
-    pub(super) fn alerts(&self) -> Vec<Record> {
-        let mut alerts: Vec<Record> = self.resolved.iter().chain(self.open.values()).cloned().collect();
-        alerts.sort_by_key(|record| record.time);
-        alerts
+    /// The latest resolved alerts, in order of time.
+    pub(super) fn resolved(&self) -> Vec<Record> {
+        self.resolved.iter().cloned().collect()
     }
 
-    /// One alert, by its id or by the beginning of an id that no other shares.
-    pub(super) fn alert(&self, id: &str) -> Option<Arc<Alert>> {
-        let mut alike: Vec<&Arc<Alert>> = self
-            .resolved
+    /// One alert of these that are `open` or of the resolved ones, by its id or by the beginning of an id that no other
+    /// shares.
+    pub(super) fn alert(&self, id: &str, open: &[Arc<Alert>]) -> Option<Arc<Alert>> {
+        let resolved = self.resolved.iter().filter_map(alert_of);
+        let alike: Vec<&Arc<Alert>> = open
             .iter()
-            .chain(self.open.values())
-            .filter_map(alert_of)
+            .chain(resolved)
             .filter(|alert| alert.id.starts_with(id))
             .collect();
-        if let Some(exact) = alike.iter().rev().find(|alert| &*alert.id == id) {
-            return Some(Arc::clone(exact));
-        }
-        alike.dedup_by(|a, b| a.id == b.id);
         match alike.as_slice() {
             [one] => Some(Arc::clone(one)),
-            [] | [_, _, ..] => None,
-        }
-    }
-
-    fn keep_alert(&mut self, alert: &Alert, record: &Record) {
-        match alert.state {
-            AlertState::New | AlertState::Update => {
-                self.open.insert(Arc::clone(&alert.id), record.clone());
-                if self.open.len() > OPEN {
-                    self.open.pop_first();
-                }
-            }
-            AlertState::Resolved => {
-                self.open.remove(&alert.id);
-                push(&mut self.resolved, RESOLVED, record);
-            }
+            several => several
+                .iter()
+                .find(|alert| &*alert.id == id)
+                .map(|alert| Arc::clone(alert)),
         }
     }
 }
@@ -109,45 +91,28 @@ mod tests {
         }
     }
 
-    fn names(history: &History) -> Vec<(String, AlertState)> {
-        let alerts = history.alerts();
-        alerts
-            .iter()
-            .filter_map(alert_of)
-            .map(|a| (a.id.to_string(), a.state))
-            .collect()
-    }
-
     #[test]
-    fn an_alert_is_shown_as_it_was_told_last() {
+    fn resolved_alerts_are_kept_open_ones_are_the_engines() {
         let mut history = History::default();
-        history.keep(&alert("b", AlertState::New, 1));
-        history.keep(&alert("a", AlertState::New, 2));
-        history.keep(&alert("b", AlertState::Update, 3));
-        history.keep(&alert("a", AlertState::Resolved, 4));
-        assert_eq!(
-            names(&history),
-            [
-                ("b".to_owned(), AlertState::Update),
-                ("a".to_owned(), AlertState::Resolved)
-            ]
-        );
-        assert_eq!(history.alert("b").unwrap().state, AlertState::Update);
-        assert_eq!(history.alert("a").unwrap().state, AlertState::Resolved);
-        assert_eq!(history.alert("c"), None);
+        history.keep(&alert("a", AlertState::New, 1));
+        history.keep(&alert("b", AlertState::Resolved, 2));
+        assert_eq!(history.resolved(), [alert("b", AlertState::Resolved, 2)]);
     }
 
     #[test]
     fn the_beginning_of_an_id_is_enough_when_no_other_shares_it() {
         let mut history = History::default();
-        history.keep(&alert("abc", AlertState::New, 1));
-        history.keep(&alert("abd", AlertState::New, 1));
+        let open = alert("abc", AlertState::New, 1);
+        let open = [Arc::clone(alert_of(&open).unwrap())];
+        history.keep(&alert("abd", AlertState::Resolved, 1));
         history.keep(&alert("ab", AlertState::Resolved, 1));
-        assert_eq!(&*history.alert("abc").unwrap().id, "abc");
-        assert_eq!(&*history.alert("abd").unwrap().id, "abd");
-        assert_eq!(&*history.alert("ab").unwrap().id, "ab");
-        assert_eq!(history.alert("a"), None);
-        assert_eq!(history.alert(""), None);
+        for id in ["abc", "abd", "ab"] {
+            assert_eq!(&*history.alert(id, &open).unwrap().id, id);
+        }
+        assert_eq!(&*history.alert("abd", &[]).unwrap().id, "abd");
+        for id in ["a", "", "abcd"] {
+            assert_eq!(history.alert(id, &open), None, "{id}");
+        }
     }
 
     #[test]
@@ -156,9 +121,9 @@ mod tests {
         for i in 0..RESOLVED as u64 + 5 {
             history.keep(&alert(&i.to_string(), AlertState::Resolved, i));
         }
-        assert_eq!(history.alerts().len(), RESOLVED);
-        assert_eq!(history.alert("0"), None);
-        assert!(history.alert("1004").is_some());
+        assert_eq!(history.resolved().len(), RESOLVED);
+        assert_eq!(history.alert("0", &[]), None);
+        assert!(history.alert("1004", &[]).is_some());
         let http = Record {
             time: START,
             body: Body::Http(examples::http().into()),
@@ -167,9 +132,5 @@ mod tests {
             history.keep(&http);
         }
         assert_eq!(history.requests().len(), REQUESTS);
-        for i in 0..OPEN + 5 {
-            history.keep(&alert(&format!("open-{i}"), AlertState::New, 0));
-        }
-        assert_eq!(history.open.len(), OPEN);
     }
 }

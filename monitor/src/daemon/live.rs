@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::engine::Core;
 use super::source::{Drained, Source};
+use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::capture::ebpf::Capture;
 use crate::capture::facility::{Facility, FacilityState};
@@ -93,6 +94,10 @@ impl Core for Kept {
 
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>> {
         self.pipeline.flows(now)
+    }
+
+    fn open_alerts(&self) -> Vec<Arc<Alert>> {
+        self.pipeline.open_alerts().cloned().collect()
     }
 
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)> {

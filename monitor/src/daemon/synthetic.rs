@@ -7,6 +7,7 @@ use anyhow::bail;
 use bytes::Bytes;
 
 use super::{Core, Drained, Source};
+use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::control::shape::Facility;
 use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
@@ -25,6 +26,9 @@ pub(super) struct Load {
     /// Fails after so many batches.
     pub(super) fail_after: Option<usize>,
 }
+
+/// How often the synthetic core tells `stats`.
+const STATS_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) struct SyntheticSource {
     load: Load,
@@ -97,9 +101,6 @@ impl SyntheticCore {
 
 impl Core for SyntheticCore {
     fn handle(&mut self, now: Timestamp, event: Event, out: &mut Output) {
-        if self.stats_due.is_none() {
-            self.stats_due = Some(now + Duration::from_millis(50));
-        }
         if let Event::Chunk(_) = event {
             self.events += 1;
             let body = Body::Http(Arc::new(examples::http()));
@@ -112,7 +113,9 @@ impl Core for SyntheticCore {
     }
 
     fn handle_timeout(&mut self, now: Timestamp, out: &mut Output) {
-        self.stats_due = Some(now + Duration::from_millis(50));
+        if self.stats_due.replace(now + STATS_EVERY).is_none() {
+            return;
+        }
         let body = Body::Stats(Arc::new(self.stats_record()));
         out.records.push(Record { time: now, body });
     }
@@ -130,6 +133,10 @@ impl Core for SyntheticCore {
 
     fn flows(&self, _: Timestamp) -> Vec<Arc<FlowRecord>> {
         vec![Arc::new(examples::flow())]
+    }
+
+    fn open_alerts(&self) -> Vec<Arc<Alert>> {
+        vec![Arc::new(examples::alert())]
     }
 
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)> {

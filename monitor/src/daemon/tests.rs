@@ -130,7 +130,28 @@ fn status_and_lists_answer() {
         (200, String::new())
     );
     assert_eq!(daemon.get("/v1/flows").1.lines().count(), 1);
-    assert_eq!(daemon.get("/v1/alerts"), (200, String::new()));
+    let alerts = daemon.get("/v1/alerts").1;
+    let alert: Value = serde_json::from_str(&alerts).unwrap();
+    let (code, body) = daemon.get(&format!("/v1/alerts/{}", alert["id"].as_str().unwrap()));
+    let explained: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, &explained["alert"]["id"]), (200, &alert["id"]));
+    assert!(
+        explained["allow"]
+            .as_str()
+            .unwrap()
+            .starts_with("monitor allow unknown_destination ")
+    );
+}
+
+#[test]
+fn stats_come_also_where_nothing_happens() {
+    let daemon = Daemon::start(Load::default());
+    let until = Instant::now() + Duration::from_secs(10);
+    while daemon.output().len() < 3 {
+        assert!(Instant::now() < until, "no stats");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(daemon.output().iter().all(|record| record["type"] == "stats"));
 }
 
 #[test]
