@@ -73,7 +73,10 @@ impl Lookups {
         let name: Arc<str> = question.name.into();
         let mut answers = Vec::new();
         for answer in &message.answers {
-            if let AnswerValue::Address(address) = answer.value {
+            // Only what was asked for: else whoever sends to a UDP port of this host could name any address.
+            if let AnswerValue::Address(address) = answer.value
+                && asked.is_some()
+            {
                 names.learn(now, netns, address, &name, answer.ttl);
             }
             if answers.len() < MAX_ANSWERS {
