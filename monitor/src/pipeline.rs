@@ -13,6 +13,8 @@ mod messages;
 mod orphans;
 mod stats;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -47,6 +49,9 @@ const MAX_FLOWS: usize = 131_072;
 const HOLD: Duration = Duration::from_millis(100);
 /// How often `stats` is told.
 const STATS_EVERY: Duration = Duration::from_secs(10);
+/// What fell due longer ago than this (a file has a gap, a clock was set forward) happens all at once, now: nobody wants
+/// the stats of every ten seconds of a year in which nothing came.
+const CATCH_UP: Duration = Duration::from_mins(1);
 
 /// What a step gave.
 #[derive(Debug, Default)]
@@ -71,14 +76,15 @@ pub struct Pipeline {
     names: Names,
     lookups: Lookups,
     privacy: Privacy,
-    /// Bytes copied of each request, by port, where that was raised.
-    snaps: FxHashMap<u16, u32>,
+    /// Bytes copied of each request, by port, where that was raised, and when.
+    snaps: FxHashMap<u16, (u32, Timestamp)>,
     request_snap: u32,
     registry: Registry,
     desk: Desk,
     rules: Rules,
     capture: CaptureCounts,
     counts: Counts,
+    /// The epoch until the first step says what time it is; none after the end.
     next_stats: Option<Timestamp>,
     // Buffers, empty between steps.
     messages: Vec<Message>,
@@ -106,23 +112,24 @@ impl Pipeline {
             rules: Rules::new(config.allow.clone()),
             capture: CaptureCounts::default(),
             counts: Counts::default(),
-            next_stats: None,
+            next_stats: Some(Timestamp::ZERO),
             messages: Vec::new(),
             lookups_done: Vec::new(),
             findings: Vec::new(),
         }
     }
 
-    /// Takes an event in. Events come in order of time; one that does not counts as happening now.
+    /// Takes an event in, after what was due before it: so the records depend on the events alone, not on who asks when.
+    /// Events come in order of time; one that does not counts as happening now.
     pub fn handle(&mut self, now: Timestamp, event: Event, out: &mut Output) {
-        self.advance(now);
+        self.handle_timeout(now, out);
         self.counts.events += 1;
         match event {
             Event::Flow(snapshot) => self.flow(&snapshot, out),
             Event::Process(program) => self.programs.learn(program),
             Event::Chunk(chunk) if chunk.flags.datagram => self.datagram(&chunk, out),
             Event::Chunk(chunk) => self.chunk(chunk, out),
-            Event::Orphan(orphan) => self.orphan(orphan, out),
+            Event::Orphan(orphan) => self.orphan(orphan),
             Event::Tail(tail) => self.tail(tail, out),
             Event::Losses(counts) => self.capture = counts,
         }
@@ -144,9 +151,26 @@ impl Pipeline {
         .min()
     }
 
-    /// Time has come to `now`.
+    /// Time has come to `now`: does what is due, each thing at its own time.
     pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Output) {
-        self.advance(now);
+        if self.next_stats == Some(Timestamp::ZERO) {
+            self.next_stats = Some(now + STATS_EVERY);
+        }
+        while let Some(due) = self.poll_timeout()
+            && due <= now
+        {
+            let at = if now.since(due) > CATCH_UP { now } else { due };
+            self.now = self.now.max(at);
+            self.fire(out);
+            if at == now {
+                break;
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Does what is due now.
+    fn fire(&mut self, out: &mut Output) {
         while let Some((due, id)) = self.held.front().copied()
             && due <= self.now
         {
@@ -158,7 +182,7 @@ impl Pipeline {
         {
             self.reordering.pop_first();
             self.converse(id, out, |conversation, messages| {
-                conversation.handle_timeout(due, messages)
+                conversation.handle_timeout(due, messages);
             });
         }
         self.counts.orphans_dropped += self.orphans.handle_timeout(self.now);
@@ -179,10 +203,12 @@ impl Pipeline {
 
     /// The input is over, or the daemon stops: tells what is open, as open.
     pub fn finish(&mut self, now: Timestamp, out: &mut Output) {
-        self.advance(now);
+        self.handle_timeout(now, out);
         for id in self.flows.ids() {
             self.finish_flow(id, out);
         }
+        self.held.clear();
+        self.reordering.clear();
         let mut done = std::mem::take(&mut self.lookups_done);
         self.lookups.finish(&mut done);
         self.tell_lookups(done, out);
@@ -224,9 +250,10 @@ impl Pipeline {
         rule: AllowRule,
         out: &mut Output,
     ) -> Result<(String, usize), RuleError> {
-        self.advance(now);
-        let id = self.rules.add(rule.clone())?;
-        let ended = self.desk.apply_rule(self.now, &rule, &mut out.records);
+        self.handle_timeout(now, out);
+        let covers = rule.clone();
+        let id = self.rules.add(rule)?;
+        let ended = self.desk.apply_rule(self.now, &covers, &mut out.records);
         Ok((id, ended))
     }
 
@@ -245,11 +272,6 @@ impl Pipeline {
         self.registry.import(detector, rows, now);
     }
 
-    fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        self.next_stats.get_or_insert(self.now + STATS_EVERY);
-    }
-
     /// Shows an observation to the detectors.
     fn observe(&mut self, observation: &Observation, out: &mut Output) {
         let mut findings = std::mem::take(&mut self.findings);
@@ -265,7 +287,7 @@ impl Pipeline {
         self.findings = findings;
     }
 
-    fn tell(&self, body: Body, out: &mut Output) {
+    fn write(&self, body: Body, out: &mut Output) {
         out.records.push(Record { time: self.now, body });
     }
 }

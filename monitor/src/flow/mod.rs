@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::event::{Counters, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
 use crate::protocol::conversation::Conversation;
 use crate::protocol::http1::Transaction;
-use crate::record::NameSource;
+use crate::record::{NameSource, ParentRef};
 use crate::time::Timestamp;
 
 /// What is known of a flow that lives.
@@ -34,6 +34,9 @@ pub struct Flow {
     pub owner: Option<Owner>,
     /// The request behind it.
     pub parent: Option<Parent>,
+    /// The same as records tell it: found out at the connect, while that request is under way, and kept. Of two ends
+    /// here both have it.
+    pub cause: Option<ParentRef>,
     /// Counts of the latest snapshot.
     pub counters: Counters,
     /// Facts of the latest snapshot.
@@ -46,10 +49,14 @@ pub struct Flow {
     pub conversation: Option<Box<Conversation>>,
     /// The other end, where that is on this host.
     pub other_end: Option<FlowId>,
+    /// Who holds that; kept here since the connecting end is mostly the first to go.
+    pub peer_owner: Option<Owner>,
     /// It is the connecting end of two on this host: the accepting one speaks for both.
     pub is_shadow: bool,
     /// Its open record is out.
     pub told_open: bool,
+    /// It is new: its story waits for the owner and for the other end.
+    pub held: bool,
     /// Transactions that wait for the owner.
     pub waiting: Vec<Transaction>,
     /// Name of the remote end, once there is one.
@@ -58,6 +65,8 @@ pub struct Flow {
     pub last_request: Option<(u32, Arc<str>)>,
     /// Of the latest snapshot.
     seen: Timestamp,
+    /// Which of all that were taken into the table.
+    arrival: u64,
     /// Something came since the clock's hand passed.
     touched: bool,
 }
@@ -73,18 +82,22 @@ impl Flow {
             opened: now,
             owner: None,
             parent: None,
+            cause: None,
             counters: Counters::default(),
             flags: FlowFlags::default(),
             tcp_state: 0,
             error: 0,
             conversation: None,
             other_end: None,
+            peer_owner: None,
             is_shadow: false,
             told_open: false,
+            held: true,
             waiting: Vec::new(),
             name: None,
             last_request: None,
             seen: Timestamp::ZERO,
+            arrival: 0,
             touched: false,
         }
     }
@@ -111,11 +124,29 @@ impl Flow {
         self.counters.sent.saturating_add(self.counters.received)
     }
 
+    /// When the latest snapshot was taken.
+    pub fn seen(&self) -> Timestamp {
+        self.seen
+    }
+
     /// Whether the remote end is certainly on this host.
     pub fn is_local(&self) -> bool {
-        let loopback = self
-            .tuple
-            .is_some_and(|t| t.remote.ip().is_loopback() || t.remote.ip() == t.local.ip());
-        self.other_end.is_some() || self.flags.local_peer || loopback
+        self.other_end.is_some() || self.reaches_itself() || (self.is_shadow && self.flags.local_peer)
+    }
+
+    /// Whether the remote address is this very host's, whoever may listen there.
+    pub fn reaches_itself(&self) -> bool {
+        self.tuple
+            .is_some_and(|t| t.remote.ip().is_loopback() || t.remote.ip() == t.local.ip())
+    }
+
+    /// Whether it is for the other end to tell of it.
+    pub fn is_silent(&self) -> bool {
+        self.is_shadow && self.other_end.is_some()
+    }
+
+    /// Whether records tell it from the other end: `local` is the accepting one of two on this host.
+    pub fn is_reversed(&self) -> bool {
+        self.role == Role::Active && self.is_local()
     }
 }

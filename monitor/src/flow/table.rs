@@ -18,7 +18,8 @@ pub struct FlowTable {
     /// Flows by their ends. Loopback addresses mean something else in each namespace; others are taken as one space.
     by_tuple: FxHashMap<(FiveTuple, u64), FlowId>,
     /// In order of arrival; the hand of a clock goes round and takes the first that was not touched since it last came.
-    order: VecDeque<FlowId>,
+    order: VecDeque<(FlowId, u64)>,
+    arrivals: u64,
     ended: FxHashSet<FlowId>,
     ended_order: VecDeque<FlowId>,
     most: usize,
@@ -32,6 +33,7 @@ impl FlowTable {
             flows: FxHashMap::default(),
             by_tuple: FxHashMap::default(),
             order: VecDeque::new(),
+            arrivals: 0,
             ended: FxHashSet::default(),
             ended_order: VecDeque::new(),
             most: most.max(1),
@@ -67,14 +69,15 @@ impl FlowTable {
     }
 
     /// Takes a new flow in. Where that makes one too many, gives one back to be told as evicted.
-    pub fn insert(&mut self, flow: Flow) -> Option<Flow> {
+    pub fn insert(&mut self, mut flow: Flow) -> Option<Flow> {
         let id = flow.id;
+        self.arrivals += 1;
+        flow.arrival = self.arrivals;
         if let Some(tuple) = flow.tuple {
             self.by_tuple.insert((tuple, scope(&tuple, flow.netns)), id);
         }
-        if self.flows.insert(id, flow).is_none() {
-            self.order.push_back(id);
-        }
+        self.order.push_back((id, self.arrivals));
+        self.flows.insert(id, flow);
         (self.flows.len() > self.most).then(|| self.evict()).flatten()
     }
 
@@ -95,13 +98,7 @@ impl FlowTable {
 
     /// Takes a flow out that has ended.
     pub fn remove(&mut self, id: FlowId) -> Option<Flow> {
-        let flow = self.flows.remove(&id)?;
-        if let Some(tuple) = flow.tuple {
-            let key = (tuple, scope(&tuple, flow.netns));
-            if self.by_tuple.get(&key) == Some(&id) {
-                self.by_tuple.remove(&key);
-            }
-        }
+        let flow = self.take_out(id)?;
         self.ended.insert(id);
         self.ended_order.push_back(id);
         if self.ended_order.len() > MAX_ENDED
@@ -112,14 +109,16 @@ impl FlowTable {
         // Ids of removed flows stay in `order` until the hand passes; it is swept when they are the most of it.
         if self.order.len() > 2 * self.flows.len() + 1_024 {
             let flows = &self.flows;
-            self.order.retain(|id| flows.contains_key(id));
+            self.order
+                .retain(|entry| flows.get(&entry.0).is_some_and(|flow| flow.arrival == entry.1));
         }
         Some(flow)
     }
 
     /// Flows, in order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
-        self.order.iter().filter_map(|id| self.flows.get(id))
+        let of = |(id, arrival): &(FlowId, u64)| self.flows.get(id).filter(|flow| flow.arrival == *arrival);
+        self.order.iter().filter_map(of)
     }
 
     /// Ids, in order of arrival.
@@ -145,16 +144,31 @@ impl FlowTable {
     fn evict(&mut self) -> Option<Flow> {
         // Every flow is passed at most twice: the first time it loses its mark.
         for _ in 0..=2 * self.order.len() {
-            let id = self.order.pop_front()?;
-            let Some(flow) = self.flows.get_mut(&id) else { continue };
-            if std::mem::take(&mut flow.touched) {
-                self.order.push_back(id);
+            let (id, arrival) = self.order.pop_front()?;
+            let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.arrival == arrival) else {
+                continue;
+            };
+            // Nor the one that all this is for.
+            if std::mem::take(&mut flow.touched) || arrival == self.arrivals {
+                self.order.push_back((id, arrival));
                 continue;
             }
             self.evicted += 1;
-            return self.remove(id);
+            // It has not ended: when it speaks again it is told anew, and its counts go on.
+            return self.take_out(id);
         }
         None
+    }
+
+    fn take_out(&mut self, id: FlowId) -> Option<Flow> {
+        let flow = self.flows.remove(&id)?;
+        if let Some(tuple) = flow.tuple {
+            let key = (tuple, scope(&tuple, flow.netns));
+            if self.by_tuple.get(&key) == Some(&id) {
+                self.by_tuple.remove(&key);
+            }
+        }
+        Some(flow)
     }
 }
 

@@ -15,20 +15,23 @@ impl Pipeline {
             self.counts.stragglers += 1;
             return;
         }
-        if self.flows.get(id).is_none() {
-            self.begin(snapshot, out);
-        } else {
-            let flow = self.flows.get_mut(id);
-            let had_no_ends = flow.as_ref().is_some_and(|flow| flow.tuple.is_none());
-            if let Some(flow) = flow {
-                flow.update(snapshot);
-            }
+        if let Some(flow) = self.flows.get_mut(id) {
+            let had_no_ends = flow.tuple.is_none();
+            flow.update(snapshot);
             if had_no_ends && let Some(tuple) = snapshot.tuple {
                 self.flows.set_tuple(id, tuple, snapshot.netns);
                 self.pair(id, out);
             }
+        } else {
+            self.begin(snapshot, out);
         }
+        self.find_cause(id);
+        self.share(id);
         self.adopt_orphans(id, out);
+        self.tell_if_whole(id, out);
+        if self.flows.get(id).is_some_and(|flow| flow.owner.is_some()) {
+            self.release_waiting(id, out);
+        }
         for (direction, end) in [
             (Direction::Received, snapshot.counters.received_end),
             (Direction::Sent, snapshot.counters.sent_end),
@@ -37,20 +40,13 @@ impl Pipeline {
                 && self.flows.get(id).is_some_and(|flow| flow.conversation.is_some())
             {
                 self.converse(id, out, |conversation, messages| {
-                    conversation.advance(direction, seq, moved, messages)
+                    conversation.advance(direction, seq, moved, messages);
                 });
             }
         }
         match snapshot.cause {
-            FlowCause::Open | FlowCause::Found => {
-                self.held.push_back((self.now + HOLD, id));
-                self.tell_if_whole(id, out);
-            }
-            FlowCause::Owner => {
-                self.tell_if_whole(id, out);
-                self.release_waiting(id, out);
-            }
-            FlowCause::Progress => self.tell_flow(id, FlowEvent::Update, None, out),
+            FlowCause::Open | FlowCause::Found | FlowCause::Owner => {}
+            FlowCause::Progress => self.progress(id, out),
             FlowCause::Close => self.close(id, out),
         }
     }
@@ -60,11 +56,10 @@ impl Pipeline {
         flow.update(snapshot);
         flow.tuple = snapshot.tuple;
         flow.netns = snapshot.netns;
-        flow.conversation = conversation_of(snapshot);
         // The kernel knows already that the accepting end will speak for both.
         flow.is_shadow = snapshot.flags.local_peer && snapshot.role == Role::Active;
-        if flow.is_shadow {
-            flow.conversation = None;
+        if !flow.is_shadow {
+            flow.conversation = conversation_of(snapshot);
         }
         self.insert(flow, out);
         self.pair(snapshot.id, out);
@@ -72,43 +67,97 @@ impl Pipeline {
 
     /// Takes a flow in; one that has to go for it is told as evicted.
     pub(super) fn insert(&mut self, flow: Flow, out: &mut Output) {
-        self.counts.flows += 1;
+        self.counts.flows += u64::from(!flow.is_shadow);
+        self.held.push_back((self.now + HOLD, flow.id));
         if let Some(evicted) = self.flows.insert(flow) {
             self.end(evicted, EndReason::Evicted, StreamEnd::Evicted, out);
         }
     }
 
-    /// Ties a flow to its other end on this host, if that is known: the accepting end speaks for both.
+    /// Ties a flow to its other end on this host, if that is known. One of them speaks for both: the accepting one, unless
+    /// the other has been told of already.
     fn pair(&mut self, id: FlowId, out: &mut Output) {
-        let Some(flow) = self.flows.get(id) else { return };
-        let Some(tuple) = flow.tuple else { return };
-        let role = flow.role;
-        let Some(other) = self.flows.other_end(&tuple, flow.netns).filter(|other| *other != id) else {
+        let Some((flow, tuple)) = self.flows.get(id).and_then(|flow| Some((flow, flow.tuple?))) else {
             return;
         };
-        let other_role = self.flows.get(other).map_or(Role::Unknown, |flow| flow.role);
-        let shadow = match (role, other_role) {
+        let other = self.flows.other_end(&tuple, flow.netns).filter(|other| *other != id);
+        let Some((other, opposite)) = other.and_then(|other| Some((other, self.flows.get(other)?))) else {
+            return;
+        };
+        let is_free = opposite.other_end.is_none_or(|end| {
+            // Ports come again: one that had its other end is of an older connection. A UDP socket may be met again.
+            end == id || (tuple.transport == Transport::Udp && self.flows.get(end).is_none())
+        });
+        if !is_free {
+            return;
+        }
+        let by_role = match (flow.role, opposite.role) {
             (Role::Passive, _) => other,
-            (_, Role::Passive) => id,
-            (Role::Active, _) => id,
+            (_, Role::Passive) | (Role::Active, _) => id,
             (Role::Unknown, _) => other,
         };
+        let shadow = match (flow.told_open, opposite.told_open) {
+            (true, true) => None,
+            (true, false) => Some(other),
+            (false, true) => Some(id),
+            (false, false) => Some(by_role),
+        };
         for (end, opposite) in [(id, other), (other, id)] {
-            if let Some(flow) = self.flows.get_mut(end) {
-                flow.other_end = Some(opposite);
-                flow.is_shadow = end == shadow;
-                if flow.is_shadow {
-                    flow.conversation = None;
-                    // The kernel need not copy there: at once for this flow, and for those to come at the connect.
-                    if let Some(tuple) = flow.tuple
-                        && !flow.flags.local_peer
-                        && tuple.transport == Transport::Tcp
-                    {
-                        out.commands.push(Command::CountOnly(end));
-                        out.commands.push(Command::LocalDestination(tuple.remote));
-                    }
-                }
+            let Some(flow) = self.flows.get_mut(end) else { continue };
+            flow.other_end = Some(opposite);
+            if shadow != Some(end) {
+                self.counts.flows += u64::from(flow.is_shadow);
+                flow.is_shadow = false;
+                continue;
             }
+            self.counts.flows = self.counts.flows.saturating_sub(u64::from(!flow.is_shadow));
+            flow.is_shadow = true;
+            flow.conversation = None;
+            flow.waiting = Vec::new();
+            if !flow.flags.local_peer && tuple.transport == Transport::Tcp {
+                // The kernel need not copy there ...
+                out.commands.push(Command::CountOnly(end));
+            }
+        }
+        // ... and for connections to come it is to know that at the connect.
+        let accepts = |end| self.flows.get(end).is_some_and(|flow| flow.role == Role::Passive);
+        if let Some(connecting) = self.flows.get(by_role)
+            && (connecting.role == Role::Active || accepts(id) || accepts(other))
+            && !connecting.flags.local_peer
+            && let Some(tuple) = connecting.tuple
+            && tuple.transport == Transport::Tcp
+        {
+            out.commands.push(Command::LocalDestination(tuple.remote));
+        }
+        self.share(id);
+        self.share(other);
+    }
+
+    /// Gives the other end of a flow what only this one knows: by the time that the story ends, this one may be gone.
+    fn share(&mut self, id: FlowId) {
+        let known = self
+            .flows
+            .get(id)
+            .and_then(|flow| Some((flow.other_end?, flow.owner, flow.cause.clone())));
+        if let Some((other, owner, cause)) = known
+            && let Some(flow) = self.flows.get_mut(other).filter(|flow| flow.other_end == Some(id))
+        {
+            flow.peer_owner = owner.or(flow.peer_owner);
+            flow.cause = flow.cause.take().or(cause);
+        }
+    }
+
+    /// A flow goes on.
+    fn progress(&mut self, id: FlowId, out: &mut Output) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        if flow.is_shadow && flow.other_end.is_none() && !flow.reaches_itself() {
+            // An address that was this host's is no longer: nobody else will tell of it.
+            flow.is_shadow = false;
+            self.counts.flows += 1;
+        }
+        // What is held is told anyway before long.
+        if flow.told_open || !flow.held {
+            self.tell_flow(id, FlowEvent::Update, out);
         }
     }
 
@@ -118,15 +167,16 @@ impl Pipeline {
         // An active one may yet turn out to have its other end here.
         let whole = flow.owner.is_some() && flow.tuple.is_some() && flow.role == Role::Passive;
         if whole && !flow.told_open {
-            self.tell_flow(id, FlowEvent::Open, None, out);
+            self.tell_flow(id, FlowEvent::Open, out);
         }
     }
 
     /// The hold of a flow is over: told with what is known.
     pub(super) fn release(&mut self, id: FlowId, out: &mut Output) {
-        let Some(flow) = self.flows.get(id) else { return };
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        flow.held = false;
         if !flow.told_open {
-            self.tell_flow(id, FlowEvent::Open, None, out);
+            self.tell_flow(id, FlowEvent::Open, out);
         }
         self.release_waiting(id, out);
     }
@@ -155,6 +205,8 @@ impl Pipeline {
 
     /// Tells what is left to tell of a flow that was taken out of the table.
     fn end(&mut self, mut flow: Flow, reason: EndReason, how: StreamEnd, out: &mut Output) {
+        flow.held = false;
+        self.tell_waiting(&mut flow, out);
         if let Some(mut conversation) = flow.conversation.take() {
             let mut messages = std::mem::take(&mut self.messages);
             conversation.end(self.now, how, &mut messages);
@@ -169,18 +221,15 @@ impl Pipeline {
             }
             self.messages = messages;
         }
-        for transaction in std::mem::take(&mut flow.waiting) {
-            self.tell_transaction(&mut flow, transaction, out);
-        }
-        self.counts.end(&flow);
-        if flow.is_shadow && flow.other_end.is_some() {
+        if flow.is_silent() {
             return;
         }
-        flow.name = self.name_of(&flow);
-        if !flow.told_open {
-            self.tell_record(&flow, FlowEvent::Open, None, out);
-        }
-        self.tell_record(&flow, FlowEvent::Close, Some(reason), out);
+        self.counts.flows += u64::from(flow.is_shadow);
+        // Nobody has accepted it, or nobody that is seen: it is told as what it is.
+        flow.is_shadow = false;
+        self.counts.end(&flow);
+        self.open_first(&mut flow, out);
+        self.tell(&mut flow, FlowEvent::Close, Some(reason), out);
     }
 }
 

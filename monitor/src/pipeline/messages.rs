@@ -1,16 +1,22 @@
 //! Payload to messages, messages to records.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{HOLD, Output, Pipeline};
+use super::{Output, Pipeline};
 use crate::event::{Chunk, Command, Direction, FlowId, Role, Tail};
 use crate::flow::Flow;
 use crate::protocol::conversation::{Conversation, Message, Origin, Wants};
 use crate::protocol::{dns, tls};
-use crate::record::{Body, NameSource, TlsRecord};
+use crate::record::{Body, FlowDirection, NameSource, TlsRecord};
 
 /// Requests are copied up to this far, for services whose headers ask for it.
 const MAX_SNAP: u32 = 64 * 1024;
+/// A raise has taken effect for the requests that come this long after it; those under way were copied by the old
+/// measure and say nothing about the new one.
+const SNAP_SETTLES: Duration = Duration::from_secs(1);
+/// Transactions of a flow that wait for its owner; clients that pipeline send a handful.
+const MAX_WAITING: usize = 64;
 
 impl Pipeline {
     /// Takes TCP payload in.
@@ -42,7 +48,7 @@ impl Pipeline {
             .map(|owner| self.programs.process(owner));
         let mut done = std::mem::take(&mut self.lookups_done);
         self.lookups.take(
-            chunk.time.max(self.now),
+            self.now,
             (chunk.flow, netns),
             message,
             process,
@@ -93,10 +99,12 @@ impl Pipeline {
     pub(super) fn message(&mut self, flow: &mut Flow, message: Message, out: &mut Output) {
         match message {
             Message::Http(transaction) => {
-                let held = flow.owner.is_none() && flow.role != Role::Active && self.now.since(flow.opened) < HOLD;
-                if held {
+                if flow.held && flow.owner.is_none() && flow.role != Role::Active {
                     // Its own time in `held` releases it.
                     flow.waiting.push(transaction);
+                    if flow.waiting.len() >= MAX_WAITING {
+                        self.tell_waiting(flow, out);
+                    }
                 } else {
                     self.tell_transaction(flow, transaction, out);
                 }
@@ -124,28 +132,34 @@ impl Pipeline {
             return;
         }
         if let Some(mut flow) = self.flows.take(id) {
-            for transaction in std::mem::take(&mut flow.waiting) {
-                self.tell_transaction(&mut flow, transaction, out);
-            }
+            self.tell_waiting(&mut flow, out);
             self.flows.put_back(flow);
+        }
+    }
+
+    pub(super) fn tell_waiting(&mut self, flow: &mut Flow, out: &mut Output) {
+        for transaction in std::mem::take(&mut flow.waiting) {
+            self.tell_transaction(flow, transaction, out);
         }
     }
 
     fn hello(&mut self, flow: &mut Flow, hello: tls::ClientHello, out: &mut Output) {
         let server_name: Option<Arc<str>> = hello.server_name.map(Arc::from);
+        let direction = super::telling::direction(flow);
         if flow.name.is_none()
+            && direction == Some(FlowDirection::Outbound)
             && let Some(name) = &server_name
         {
             flow.name = Some((Arc::clone(name), NameSource::Sni));
         }
         let record = TlsRecord {
             flow: flow.id,
-            direction: super::telling::direction(flow),
+            direction,
             server_name,
             alpn: hello.alpn,
             version: hello.version,
         };
-        self.tell(Body::Tls(Arc::new(record)), out);
+        self.write(Body::Tls(Arc::new(record)), out);
     }
 
     fn ask(&mut self, id: FlowId, wants: Wants, out: &mut Output) {
@@ -177,10 +191,13 @@ impl Pipeline {
         let Some(port) = flow.tuple.map(|tuple| tuple.local.port()) else {
             return;
         };
-        let snap = self.snaps.get(&port).copied().unwrap_or(self.request_snap);
+        let (snap, settled) = match self.snaps.get(&port) {
+            Some((snap, since)) => (*snap, self.now.since(*since) >= SNAP_SETTLES),
+            None => (self.request_snap, true),
+        };
         let raised = snap.saturating_mul(2).min(MAX_SNAP);
-        if raised > snap {
-            self.snaps.insert(port, raised);
+        if raised > snap && settled {
+            self.snaps.insert(port, (raised, self.now));
             out.commands.push(Command::RaiseSnap { port, snap: raised });
         }
     }

@@ -31,10 +31,8 @@ pub(super) struct Counts {
 impl Counts {
     /// A flow has ended.
     pub(super) fn end(&mut self, flow: &Flow) {
-        if !flow.is_shadow {
-            self.ended_counted += flow.bytes();
-            self.ended_understood += coverage(flow).understood_bytes;
-        }
+        self.ended_counted = self.ended_counted.saturating_add(flow.bytes());
+        self.ended_understood = self.ended_understood.saturating_add(coverage(flow).understood_bytes);
     }
 }
 
@@ -43,7 +41,7 @@ const BY_DESIGN: [u32; 3] = [loss::TRUNCATED_TURN, loss::OTHER_PROTOCOL, loss::C
 
 impl Pipeline {
     pub(super) fn tell_stats(&self, out: &mut Output) {
-        self.tell(Body::Stats(Arc::new(self.stats_record(self.now))), out);
+        self.write(Body::Stats(Arc::new(self.stats_record(self.now))), out);
     }
 
     pub(super) fn stats_record(&self, now: Timestamp) -> StatsRecord {
@@ -51,9 +49,9 @@ impl Pipeline {
         let mut left_out = Vec::new();
         for (cause, (&name, &count)) in (0u32..).zip(loss::NAMES.iter().zip(&self.capture.by_cause)) {
             if BY_DESIGN.contains(&cause) {
-                left_out.push((name, count))
+                left_out.push((name, count));
             } else {
-                lost.push((name, count))
+                lost.push((name, count));
             }
         }
         lost.push(("undecodable", self.capture.undecodable));
@@ -78,20 +76,24 @@ impl Pipeline {
                 .map(|(_, cause, count)| (cause, count)),
         );
         let live = self.flows.iter().filter(|flow| !flow.is_shadow);
-        let (counted, understood) = live.fold((0u64, 0u64), |(counted, understood), flow| {
-            (counted + flow.bytes(), understood + coverage(flow).understood_bytes)
+        let (active, counted, understood) = live.fold((0, 0u64, 0u64), |(active, counted, understood), flow| {
+            (
+                active + 1,
+                counted.saturating_add(flow.bytes()),
+                understood.saturating_add(coverage(flow).understood_bytes),
+            )
         });
         StatsRecord {
             events_received: self.counts.events,
             lost,
             left_out,
-            flows_active: self.flows.len() as u64,
+            flows_active: active,
             flows_total: self.counts.flows,
             flows_evicted: self.flows.evicted(),
             transactions: self.counts.transactions,
             incomplete: self.counts.incomplete,
-            bytes_counted: self.counts.ended_counted + counted,
-            bytes_understood: self.counts.ended_understood + understood,
+            bytes_counted: self.counts.ended_counted.saturating_add(counted),
+            bytes_understood: self.counts.ended_understood.saturating_add(understood),
             alerts: self.desk.counts().raised,
             learning: self.registry.learning(now),
             cpu_ms: None,

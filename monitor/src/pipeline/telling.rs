@@ -21,30 +21,31 @@ const DNS_PORT: u16 = 53;
 
 impl Pipeline {
     /// Tells a flow that is in the table, unless its other end speaks for it. An update of one that was not told opens it.
-    pub(super) fn tell_flow(&mut self, id: FlowId, event: FlowEvent, reason: Option<EndReason>, out: &mut Output) {
-        let Some(flow) = self.flows.get(id).filter(|flow| !flow.is_shadow) else {
+    pub(super) fn tell_flow(&mut self, id: FlowId, event: FlowEvent, out: &mut Output) {
+        if self.flows.get(id).is_none_or(|flow| flow.is_shadow) {
             return;
-        };
-        let event = if flow.told_open { event } else { FlowEvent::Open };
-        let name = self.name_of(flow);
-        if let Some(flow) = self.flows.get_mut(id) {
-            flow.name = name;
-            flow.told_open = true;
         }
-        if let Some(flow) = self.flows.get(id) {
-            let record = Arc::new(self.flow_record(flow, event, reason, self.now));
-            self.publish(record, out);
+        if let Some(mut flow) = self.flows.take(id) {
+            let event = if flow.told_open { event } else { FlowEvent::Open };
+            self.tell(&mut flow, event, None, out);
+            self.flows.put_back(flow);
         }
     }
 
-    /// Tells a flow that was taken out of the table.
-    pub(super) fn tell_record(&mut self, flow: &Flow, event: FlowEvent, reason: Option<EndReason>, out: &mut Output) {
+    /// Tells that `flow`, which is out of the table, has opened, if that was not told before.
+    pub(super) fn open_first(&mut self, flow: &mut Flow, out: &mut Output) {
+        if !flow.told_open {
+            self.tell(flow, FlowEvent::Open, None, out);
+        }
+    }
+
+    /// Tells a flow that is out of the table.
+    pub(super) fn tell(&mut self, flow: &mut Flow, event: FlowEvent, reason: Option<EndReason>, out: &mut Output) {
+        flow.told_open = true;
+        flow.name = self.name_of(flow);
+        flow.cause = self.cause_of(flow);
         let record = Arc::new(self.flow_record(flow, event, reason, self.now));
-        self.publish(record, out);
-    }
-
-    fn publish(&mut self, record: Arc<FlowRecord>, out: &mut Output) {
-        self.tell(Body::Flow(Arc::clone(&record)), out);
+        self.write(Body::Flow(Arc::clone(&record)), out);
         let destination = destination(&record);
         self.observe(
             &Observation::Flow(FlowObservation {
@@ -64,17 +65,14 @@ impl Pipeline {
         end_reason: Option<EndReason>,
         now: Timestamp,
     ) -> FlowRecord {
-        let other = flow.other_end.and_then(|id| self.flows.get(id));
-        let process = flow.owner.map(|owner| self.programs.process(owner));
-        let other_process = other
-            .and_then(|other| other.owner)
-            .map(|owner| self.programs.process(owner));
-        // A connect to this very host that nobody accepted is told from the end that would have.
-        let reverse = flow.is_shadow;
-        let (process, peer_process) = if reverse {
-            (other_process, process)
-        } else {
-            (process, other_process)
+        let process = |owner| self.programs.process(owner);
+        let (own, peer) = (flow.owner.map(process), flow.peer_owner.map(process));
+        let reversed = flow.is_reversed();
+        let (process, peer_process) = if reversed { (peer, own) } else { (own, peer) };
+        // The end of a flow is when the kernel saw it, whenever that was read.
+        let until = match end_reason {
+            None | Some(EndReason::StillOpen | EndReason::Evicted | EndReason::Vanished) => now,
+            Some(_) => flow.seen(),
         };
         let conversation = flow.conversation.as_deref();
         FlowRecord {
@@ -84,17 +82,16 @@ impl Pipeline {
             direction: direction(flow),
             transport: flow.tuple.map_or(crate::flow::Transport::Tcp, |tuple| tuple.transport),
             app: conversation.map_or_else(|| udp_app(flow), crate::protocol::conversation::Conversation::app),
-            tuple: flow.tuple.map(|tuple| if reverse { tuple.reversed() } else { tuple }),
+            tuple: flow.tuple.map(|tuple| if reversed { tuple.reversed() } else { tuple }),
             remote_name: flow.name.clone(),
             process,
             peer_process,
-            counters: if reverse { swapped(flow) } else { flow.counters },
-            duration: now.since(flow.opened),
+            counters: if reversed { swapped(flow) } else { flow.counters },
+            duration: until.since(flow.opened),
             end_reason,
             tcp_state: flow.tcp_state,
             joined_late: flow.flags.joined_late,
-            // Who connected knows what made it connect.
-            parent: other.and_then(|other| self.parent(other)).or_else(|| self.parent(flow)),
+            parent: flow.cause.clone(),
             coverage: coverage(flow),
         }
     }
@@ -115,8 +112,26 @@ impl Pipeline {
         }
     }
 
-    fn parent(&self, flow: &Flow) -> Option<ParentRef> {
-        let parent = flow.parent?;
+    /// Finds out what made a flow connect, while the request that did is under way.
+    pub(super) fn find_cause(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get(id) else { return };
+        if flow.cause.is_none() && flow.parent.is_some() {
+            let cause = self.cause_of(flow);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.cause = cause;
+            }
+        }
+    }
+
+    /// The request behind a flow, by what is known of it now and what was known before.
+    fn cause_of(&self, flow: &Flow) -> Option<ParentRef> {
+        let Some(parent) = flow.parent else {
+            return flow.cause.clone();
+        };
+        let before = flow
+            .cause
+            .as_ref()
+            .filter(|cause| (cause.flow, cause.turn) == (parent.flow, parent.turn));
         let server = self.flows.get(parent.flow);
         let pending = server
             .and_then(|server| server.conversation.as_ref())
@@ -131,29 +146,33 @@ impl Pipeline {
             .or_else(answered);
         #[expect(clippy::cast_precision_loss, reason = "a count of requests in one thread")]
         let by_count = 1.0 / parent.in_flight.max(1) as f32;
+        let confidence = if names_destination {
+            // A request that names where the connection goes is its cause in all likelihood.
+            by_count.max(0.95)
+        } else {
+            by_count
+        };
         Some(ParentRef {
             flow: parent.flow,
             turn: parent.turn,
-            request,
+            request: request.or_else(|| before?.request.clone()),
             in_flight: parent.in_flight,
-            // A request that names where the connection goes is its cause in all likelihood.
-            confidence: if names_destination {
-                by_count.max(0.95)
-            } else {
-                by_count
-            },
+            confidence: before.map_or(confidence, |before| before.confidence.max(confidence)),
         })
     }
 
     /// Tells a transaction of `flow`.
     pub(super) fn tell_transaction(&mut self, flow: &mut Flow, transaction: Transaction, out: &mut Output) {
         let record = Arc::new(self.http_record(flow, transaction));
-        if let Some(request) = &record.request {
+        self.open_first(flow, out);
+        if record.role == HttpRole::Server
+            && let Some(request) = &record.request
+        {
             flow.last_request = Some((record.turn, label(&request.method, &request.path)));
         }
         self.counts.transactions += 1;
         self.counts.incomplete += u64::from(record.incomplete.is_some());
-        self.tell(Body::Http(Arc::clone(&record)), out);
+        self.write(Body::Http(Arc::clone(&record)), out);
         self.observe(&Observation::Transaction(record), out);
     }
 
@@ -209,7 +228,7 @@ impl Pipeline {
     /// Tells resolved names; the empty buffer goes back.
     pub(super) fn tell_lookups(&mut self, mut done: Vec<DnsRecord>, out: &mut Output) {
         for record in done.drain(..) {
-            self.tell(Body::Dns(Arc::new(record)), out);
+            self.write(Body::Dns(Arc::new(record)), out);
         }
         self.lookups_done = done;
     }
@@ -264,7 +283,9 @@ pub(super) fn coverage(flow: &Flow) -> Coverage {
 
 fn udp_app(flow: &Flow) -> Option<App> {
     flow.tuple
-        .filter(|tuple| tuple.remote.port() == DNS_PORT)
+        .filter(|tuple| {
+            tuple.remote.port() == DNS_PORT || (flow.role == Role::Passive && tuple.local.port() == DNS_PORT)
+        })
         .map(|_| App::Dns)
 }
 

@@ -1,0 +1,81 @@
+//! The way from a connect to an alert, and how a person ends it.
+
+use super::*;
+use crate::alert::AlertState;
+use crate::allow::AllowRule;
+use crate::config::Config;
+
+fn judges_at_once() -> Bench {
+    let mut config = Config::default();
+    config.learning.period = "0s".parse().unwrap();
+    let mut bench = Bench::with(&config);
+    bench.program(9, "/usr/bin/curl");
+    bench
+}
+
+/// A connection from curl that lives for a second.
+fn connect(bench: &mut Bench, cookie: u64, remote: &str) {
+    let mut client = Socket::client(cookie, remote);
+    client.open(bench);
+    bench.wait(1_000);
+    client.pass(bench.now, Direction::Sent, 5_000);
+    client.close(bench);
+}
+
+#[test]
+fn a_new_destination_raises_an_alert_until_it_is_allowed() {
+    let mut bench = judges_at_once();
+    (1..6).for_each(|cookie| connect(&mut bench, cookie, "198.51.100.1:443"));
+    let before = bench.alerts().len();
+    connect(&mut bench, 10, "203.0.113.5:443");
+    let alerts = bench.alerts();
+    assert_eq!(alerts.len(), before + 1, "{alerts:#?}");
+    let alert = alerts[before].clone();
+    assert_eq!(
+        (alert.state, alert.detector, alert.ioc),
+        (AlertState::New, "unknown_destination", Some(8))
+    );
+    assert_eq!(alert.target.destination.as_deref(), Some("203.0.113.5"));
+    assert!(alert.summary.contains("curl"), "{}", alert.summary);
+    assert!(bench.pipeline.open_alerts().any(|open| open.id == alert.id));
+
+    let rule = AllowRule {
+        destination: Some("203.0.113.0/24".parse().unwrap()),
+        comment: "the new provider".to_owned(),
+        ..AllowRule::default()
+    };
+    let (id, ended) = bench.pipeline.allow_add(bench.now, rule, &mut bench.out).unwrap();
+    assert_eq!(ended, 1);
+    let resolved = *bench.alerts().last().unwrap();
+    assert_eq!((resolved.state, &resolved.id), (AlertState::Resolved, &alert.id));
+    assert!(
+        resolved
+            .resolved_by
+            .as_deref()
+            .is_some_and(|by| by.contains("the new provider"))
+    );
+    let told = bench.alerts().len();
+    connect(&mut bench, 11, "203.0.113.9:443");
+    assert_eq!(bench.alerts().len(), told);
+    assert_eq!(bench.pipeline.allow_list().count(), 1);
+    // Taken back, the next new place is told of again.
+    assert!(bench.pipeline.allow_remove(&id).is_ok());
+    connect(&mut bench, 12, "192.0.2.77:443");
+    assert_eq!(bench.alerts().len(), told + 1);
+}
+
+#[test]
+fn a_connection_from_one_end_here_to_the_other_raises_nothing() {
+    let mut bench = judges_at_once();
+    (1..6).for_each(|cookie| connect(&mut bench, cookie, "198.51.100.1:443"));
+    let told = bench.alerts().len();
+    let mut client = Socket::new(20, Role::Active, "10.1.0.1:5000", "10.1.0.2:80").owned(9);
+    let mut server = Socket::new(21, Role::Passive, "10.1.0.2:80", "10.1.0.1:5000").owned(7);
+    client.open(&mut bench);
+    server.open(&mut bench);
+    bench.wait(5_000);
+    client.close(&mut bench);
+    server.close(&mut bench);
+    bench.wait(5_000);
+    assert_eq!(bench.alerts().len(), told);
+}

@@ -1,0 +1,144 @@
+//! Names: lookups told, destinations named, and nobody else's word taken for it.
+
+use super::*;
+use crate::record::{App, EndReason, FlowDirection, NameSource};
+
+/// A message about `A api.example` (RFC 1035 section 4.1): the question, or the answer 203.0.113.5.
+fn message(id: u16, answer: bool) -> Vec<u8> {
+    let words = [id, if answer { 0x8180 } else { 0x0100 }, 1, u16::from(answer), 0, 0];
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    bytes.extend(b"\x03api\x07example\x00\x00\x01\x00\x01");
+    if answer {
+        bytes.extend(b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xcb\x00\x71\x05");
+    }
+    bytes
+}
+
+impl Socket {
+    fn datagram(&mut self, bench: &mut Bench, direction: Direction, bytes: &[u8]) {
+        let mut chunk = self.chunk(bench.now, direction, bytes, bytes.len());
+        chunk.flags.datagram = true;
+        bench.give(Event::Chunk(chunk));
+    }
+}
+
+fn resolver() -> Socket {
+    Socket::new(1, Role::Active, "10.0.0.1:50000", "10.0.0.53:53")
+        .udp()
+        .owned(9)
+}
+
+#[test]
+fn a_lookup_is_told_and_names_the_destination() {
+    let mut bench = Bench::new();
+    bench.program(9, "/usr/bin/curl");
+    let mut asker = resolver();
+    asker.open(&mut bench);
+    asker.datagram(&mut bench, Direction::Sent, &message(7, false));
+    bench.wait(4);
+    asker.datagram(&mut bench, Direction::Received, &message(7, true));
+    let mut client = Socket::client(2, "203.0.113.5:443");
+    client.open(&mut bench);
+    bench.wait(200);
+    bench.check_story(&["dns api.example", "Open 1", "Open 2"]);
+    let dns = bench.dns()[0];
+    assert_eq!((dns.latency_us, dns.rcode.as_deref()), (Some(4_000), Some("NOERROR")));
+    assert_eq!(dns.answers, ["203.0.113.5"]);
+    assert_eq!(
+        dns.process
+            .as_ref()
+            .and_then(|p| p.program.as_ref())
+            .map(|p| p.exe.as_str()),
+        Some("/usr/bin/curl")
+    );
+    assert_eq!(bench.flows()[0].app, Some(App::Dns));
+    assert_eq!(
+        bench.flows()[1].remote_name,
+        Some(("api.example".into(), NameSource::Dns))
+    );
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_names_nothing() {
+    let mut bench = Bench::new();
+    let mut asker = resolver();
+    asker.open(&mut bench);
+    asker.datagram(&mut bench, Direction::Received, &message(7, true));
+    let mut client = Socket::client(2, "203.0.113.5:443");
+    client.open(&mut bench);
+    bench.wait(200);
+    assert_eq!(bench.dns().len(), 1);
+    assert!(bench.flows().iter().all(|flow| flow.remote_name.is_none()));
+}
+
+#[test]
+fn silence_is_told_after_five_seconds() {
+    let mut bench = Bench::new();
+    let mut asker = resolver();
+    asker.open(&mut bench);
+    asker.datagram(&mut bench, Direction::Sent, &message(7, false));
+    asker.datagram(&mut bench, Direction::Sent, b"no message");
+    bench.wait(60_000);
+    bench.check_story(&["Open 1", "dns api.example"]);
+    let told = bench
+        .out
+        .records
+        .iter()
+        .find(|record| matches!(record.body, Body::Dns(_)))
+        .unwrap();
+    assert_eq!(told.time.since(START).as_secs(), 5);
+    assert_eq!(bench.dns()[0].rcode, None);
+    assert!(
+        bench
+            .pipeline
+            .stats(bench.now)
+            .left_out
+            .contains(&("unreadable_dns", 1))
+    );
+}
+
+#[test]
+fn an_idle_flow_and_a_released_one() {
+    let mut bench = Bench::new();
+    for (cookie, idle_s, reason) in [(1, 30, EndReason::Idle), (2, 1, EndReason::Released)] {
+        let mut asker = resolver();
+        asker.snapshot.id.cookie = cookie;
+        asker.open(&mut bench);
+        asker.pass(bench.now, Direction::Sent, 40);
+        bench.wait(idle_s * 1_000);
+        asker.tell(&mut bench, FlowCause::Close);
+        let close = *bench.flows().last().unwrap();
+        assert_eq!((close.end_reason, close.counters.sent), (Some(reason), 40));
+        assert_eq!((close.transport, close.coverage.reason), (Transport::Udp, None));
+    }
+}
+
+#[test]
+fn a_resolver_on_this_host_is_the_accepting_end() {
+    let mut bench = Bench::new();
+    let mut asker = Socket::new(1, Role::Active, "127.0.0.1:50000", "127.0.0.53:53")
+        .udp()
+        .owned(9);
+    let mut server = Socket::new(2, Role::Passive, "127.0.0.53:53", "127.0.0.1:50000")
+        .udp()
+        .owned(5);
+    asker.open(&mut bench);
+    server.open(&mut bench);
+    asker.datagram(&mut bench, Direction::Sent, &message(7, false));
+    asker.datagram(&mut bench, Direction::Received, &message(7, true));
+    asker.tell(&mut bench, FlowCause::Close);
+    // The next one asks from the same port, while the resolver's flow is not idle yet.
+    let mut again = Socket::new(3, Role::Active, "127.0.0.1:50000", "127.0.0.53:53")
+        .udp()
+        .owned(10);
+    again.open(&mut bench);
+    again.tell(&mut bench, FlowCause::Close);
+    bench.wait(200);
+    server.tell(&mut bench, FlowCause::Close);
+    bench.check_story(&["Open 2", "dns api.example", "Close 2"]);
+    for flow in bench.flows() {
+        assert_eq!((flow.app, flow.direction), (Some(App::Dns), Some(FlowDirection::Local)));
+        assert_eq!(pid_of(flow.process.as_ref()), Some(5));
+    }
+    assert_eq!(pid_of(bench.dns()[0].process.as_ref()), Some(9));
+}
