@@ -144,14 +144,17 @@ impl Output {
                 let written = ends.partition_point(|end| *end <= kept) as u64;
                 self.tally.written.fetch_add(written, Ordering::Relaxed);
                 self.tally.lost.fetch_add(encoded - written, Ordering::Relaxed);
-                if !self.tally.failing.swap(true, Ordering::Relaxed) {
-                    warn!(
-                        "{}: cannot be written: {error}; records are lost until it can",
-                        self.name
-                    );
-                }
+                let first = !self.tally.failing.swap(true, Ordering::Relaxed);
                 match self.name {
+                    // Whoever read has seen enough; that is no fault to warn of.
                     Where::Stdout if error.kind() == io::ErrorKind::BrokenPipe => Err(ClosedByReader),
+                    Where::Stdout | Where::File(_) if first => {
+                        warn!(
+                            "{}: cannot be written: {error}; records are lost until it can",
+                            self.name
+                        );
+                        Ok(())
+                    }
                     Where::Stdout | Where::File(_) => Ok(()),
                 }
             }
