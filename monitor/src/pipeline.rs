@@ -49,8 +49,8 @@ const MAX_FLOWS: usize = 131_072;
 const HOLD: Duration = Duration::from_millis(100);
 /// How often `stats` is told.
 const STATS_EVERY: Duration = Duration::from_secs(10);
-/// What fell due longer ago than this (a file has a gap, a clock was set forward) happens all at once, now: nobody wants
-/// the stats of every ten seconds of a year in which nothing came.
+/// Of a longer gap in time (in a file, or a clock was set forward) only the beginning is gone through step by step; what
+/// would fall due later happens at its end: nobody wants the stats of every ten seconds of a year in which nothing came.
 const CATCH_UP: Duration = Duration::from_mins(1);
 
 /// What a step gave.
@@ -156,10 +156,12 @@ impl Pipeline {
         if self.next_stats == Some(Timestamp::ZERO) {
             self.next_stats = Some(now + STATS_EVERY);
         }
+        let now = now.max(self.now);
+        let until = self.now + CATCH_UP;
         while let Some(due) = self.poll_timeout()
             && due <= now
         {
-            let at = if now.since(due) > CATCH_UP { now } else { due };
+            let at = if due <= until { due } else { now };
             self.now = self.now.max(at);
             self.fire(out);
             if at == now {

@@ -80,7 +80,8 @@ impl Pipeline {
             act(conversation, &mut messages);
             wants = conversation.wants();
             if let Some(due) = conversation.poll_timeout() {
-                self.reordering.insert((due, id));
+                // By its bytes' own time it may have passed already.
+                self.reordering.insert((due.max(self.now), id));
             }
         }
         if !messages.is_empty()

@@ -6,6 +6,7 @@ mod flows;
 mod http;
 mod local;
 mod parents;
+mod properties;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
