@@ -3,14 +3,18 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::daemon;
+use crate::{daemon, wait};
 
 /// Where Debian keeps programs, before `PATH`: a version manager's shim in front of an interpreter would be a process of
 /// its own in the records.
 const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+
+/// For its turn: four times what all kernel tests took together when this was written.
+const TURN: Duration = Duration::from_secs(900);
 
 /// Proof that no other kernel test runs: one daemon watches the whole host, so they take turns, across test binaries too.
 #[derive(Debug)]
@@ -55,7 +59,13 @@ impl Host {
     fn lock() -> Self {
         let path = std::env::temp_dir().join("monitor-tests.lock");
         let file = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        flock(&file, FlockOperation::LockExclusive).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // One at a time the tests of a binary wait for each other: the last of them for as long as all take together.
+        let locked = || flock(&file, FlockOperation::NonBlockingLockExclusive).ok();
+        wait::until(
+            &format!("{}, held by another kernel test", path.display()),
+            TURN,
+            locked,
+        );
         Self { _lock: file }
     }
 }
