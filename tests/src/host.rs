@@ -14,7 +14,7 @@ use crate::{daemon, wait};
 const PROGRAM_DIRECTORIES: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 
 /// For its turn: four times what all kernel tests took together when this was written.
-const TURN: Duration = Duration::from_secs(900);
+const TURN: Duration = Duration::from_mins(15);
 
 /// Proof that no other kernel test runs: one daemon watches the whole host, so they take turns, across test binaries too.
 #[derive(Debug)]

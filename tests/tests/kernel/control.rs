@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use monitor_tests::daemon::binary;
 use monitor_tests::host::{figure, tool};
 use monitor_tests::namespace::succeed;
 use monitor_tests::nginx::Setup;
@@ -13,6 +14,8 @@ use crate::text;
 
 /// The promise: 99 of 100 answers within this.
 const P99: Duration = Duration::from_millis(50);
+/// Of a build without optimization, whose engine takes twenty times as long as that of a release.
+const P99_UNOPTIMIZED: Duration = Duration::from_secs(2);
 
 /// A daemon that has seen one request to this port.
 #[track_caller]
@@ -132,32 +135,36 @@ fn answers_come_in_time_under_load() {
     let Some(_host) = Host::claim(&["nginx", "wrk"]) else {
         return;
     };
-    let (net, daemon) = (Namespace::new(), Launch::new().start());
+    let (net, daemon) = (Namespace::new(), Launch::new().records("alert,stats").start());
     let _nginx = Setup::on(18804).start(&net);
     let mut load = net.command(tool("wrk"));
     load.args(["-t1", "-c32", "-d4s", "http://127.0.0.1:18804/612"])
         .stdout(std::process::Stdio::null());
     let mut load = Running::start(&mut load);
-    let mut times = Vec::new();
+    let mut times = ["/v1/status", "/v1/flows", "/v1/requests"].map(|path| (path, Vec::new()));
     while matches!(load.try_wait(), Ok(None)) {
-        for path in ["/v1/status", "/v1/flows", "/v1/requests"] {
+        for (path, times) in &mut times {
             let start = Instant::now();
             assert_eq!(daemon.get(path).expect("an answer").0, 200);
             times.push(start.elapsed());
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(10));
     }
-    times.sort_unstable();
-    let p99 = times[times.len() * 99 / 100];
-    figure(
-        "queries under wrk -c32",
-        &format!(
-            "{} asked, median {:?}, p99 {p99:?}",
-            times.len(),
-            times[times.len() / 2]
-        ),
-    );
-    assert!(times.len() > 100, "{} queries in 4 s", times.len());
-    assert!(p99 < P99, "p99 is {p99:?}");
+    for (path, mut times) in times {
+        times.sort_unstable();
+        let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+        figure(
+            &format!("{path} under wrk -c32"),
+            &format!("{} asked, median {median:?}, p99 {p99:?}", times.len()),
+        );
+        assert!(times.len() >= 5, "{} queries of {path} in 4 s", times.len());
+        assert!(p99 < p99_limit(), "p99 of {path} is {p99:?}");
+    }
     drop(daemon.stop());
+}
+
+/// By the folder that cargo put the binary into.
+fn p99_limit() -> Duration {
+    let unoptimized = binary().parent().is_some_and(|folder| folder.ends_with("debug"));
+    if unoptimized { P99_UNOPTIMIZED } else { P99 }
 }
