@@ -114,12 +114,15 @@ impl Pipeline {
 
     /// Finds out what made a flow connect, while the request that did is under way.
     pub(super) fn find_cause(&mut self, id: FlowId) {
-        let Some(flow) = self.flows.get(id) else { return };
-        if flow.cause.is_none() && flow.parent.is_some() {
-            let cause = self.cause_of(flow);
-            if let Some(flow) = self.flows.get_mut(id) {
-                flow.cause = cause;
-            }
+        let is_new = |flow: &Flow| flow.cause.is_none() && flow.parent.is_some();
+        if !self.flows.get(id).is_some_and(is_new) {
+            return;
+        }
+        if let Some(mut flow) = self.flows.take(id) {
+            // The request may give the name of the destination and not its address.
+            flow.name = self.name_of(&flow);
+            flow.cause = self.cause_of(&flow);
+            self.flows.put_back(flow);
         }
     }
 
@@ -319,14 +322,19 @@ fn destination(record: &FlowRecord) -> Option<Destination> {
     })
 }
 
-/// Whether the text names where the flow goes.
+/// Whether the text names where the flow goes: as a whole, not as a part of a longer name or address.
 fn names(flow: &Flow, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let is_part = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-');
+    let stands = |wanted: &str| {
+        text.match_indices(wanted).any(|(at, _)| {
+            let (before, after) = (&text.as_bytes()[..at], &text.as_bytes()[at + wanted.len()..]);
+            !before.last().is_some_and(is_part) && !after.first().is_some_and(is_part)
+        })
+    };
     let address = flow.tuple.map(|tuple| tuple.remote.ip().to_string());
     let name = flow.name.as_ref().map(|(name, _)| name.as_ref());
-    [address.as_deref(), name]
-        .into_iter()
-        .flatten()
-        .any(|wanted| text.contains(wanted))
+    [address.as_deref(), name].into_iter().flatten().any(stands)
 }
 
 fn label(method: &str, path: &str) -> Arc<str> {

@@ -12,7 +12,10 @@ struct Scene {
 
 /// A server socket that has been asked for `target`, and a connection made for it among `in_flight`.
 fn scene(target: &str, in_flight: u32) -> Scene {
-    let mut bench = Bench::new();
+    scene_in(Bench::new(), target, in_flight)
+}
+
+fn scene_in(mut bench: Bench, target: &str, in_flight: u32) -> Scene {
     let mut server = Socket::server(1).owned(7);
     server.open(&mut bench);
     server.hear(&mut bench, &get(target));
@@ -75,19 +78,35 @@ fn a_request_that_was_answered_is_known_while_it_is_the_latest() {
     assert!(parents(&bench).iter().all(|parent| parent.confidence > 0.99));
 }
 
-#[test]
-fn a_request_that_names_the_destination_is_its_cause() {
+#[track_caller]
+fn check_confidence(target: &str, expected: f32) {
+    let mut bench = Bench::new();
+    let remote = "203.0.113.5".parse().unwrap();
+    bench.pipeline.names.learn(START, 1, remote, &"api.example".into(), 60);
     let Scene {
         mut bench,
         mut server,
         mut client,
-    } = scene("/fetch?url=https://203.0.113.5/", 10);
+    } = scene_in(bench, target, 10);
     server.say(&mut bench, &ok(b"hi"));
     bench.wait(200);
     client.close(&mut bench);
-    assert_eq!(parents(&bench).len(), 2);
+    let parents = parents(&bench);
+    assert_eq!(parents.len(), 2);
     // Also after it was answered.
-    assert!(parents(&bench).iter().all(|parent| parent.confidence >= 0.95));
+    assert!(
+        parents.iter().all(|parent| (parent.confidence - expected).abs() < 1e-6),
+        "{target}: {parents:?}"
+    );
+}
+
+#[test]
+fn a_request_that_names_the_destination_is_its_cause() {
+    check_confidence("/fetch?url=https://203.0.113.5/", 0.95);
+    check_confidence("/fetch?url=https://API.example:443/", 0.95);
+    check_confidence("/fetch?url=https://203.0.113.55/", 0.1);
+    check_confidence("/fetch?url=https://api.example.org/", 0.1);
+    check_confidence("/fetch?url=my-api.example", 0.1);
 }
 
 #[test]
