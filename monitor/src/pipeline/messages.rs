@@ -12,9 +12,9 @@ use crate::record::{Body, FlowDirection, NameSource, TlsRecord};
 
 /// Requests are copied up to this far, for services whose headers ask for it.
 const MAX_SNAP: u32 = 64 * 1024;
-/// A raise has taken effect for the requests that come this long after it; those under way were copied by the old
-/// measure and say nothing about the new one.
-const SNAP_SETTLES: Duration = Duration::from_secs(1);
+/// A raise counts for the requests that come this long after it: those of one burst were all copied by the old measure
+/// and are one reason. As long as a batch of events, two at most.
+const SNAP_SETTLES: Duration = Duration::from_millis(10);
 /// Transactions of a flow that wait for its owner; clients that pipeline send a handful.
 const MAX_WAITING: usize = 64;
 
