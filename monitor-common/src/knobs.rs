@@ -90,6 +90,8 @@ offsets! {
     sk_protocol = "sock"."sk_protocol";
     /// Pending error.
     sk_err = "sock"."sk_err";
+    /// Local port, network byte order; kept when the port is given back.
+    inet_sport = "inet_sock"."inet_sport";
     /// cgroup of the socket.
     sk_cgroup = "sock"."sk_cgrp_data"."cgroup" | "val";
     /// Cookie of a network namespace.
@@ -104,6 +106,8 @@ offsets! {
     tp_snd_una = "tcp_sock"."snd_una";
     /// See [`crate::TcpCounters`].
     tp_rcv_nxt = "tcp_sock"."rcv_nxt";
+    /// Receive window.
+    tp_rcv_wnd = "tcp_sock"."rcv_wnd";
     /// See [`crate::TcpCounters`].
     tp_copied_seq = "tcp_sock"."copied_seq";
     /// See [`crate::TcpCounters`].

@@ -24,8 +24,10 @@ pub const UNREADABLE_PACKET: u32 = 9;
 pub const OTHER_PROTOCOL: u32 = 10;
 /// Payload that could not be copied out of the packet.
 pub const COPY_FAILED: u32 = 11;
+/// Payload that nobody had asked for (data before a socket, answers to nothing) beyond its rate.
+pub const UNASKED: u32 = 12;
 /// Number of counters.
-pub const COUNTS: u32 = 12;
+pub const COUNTS: u32 = 13;
 
 /// Name of each counter, as it appears in `stats`.
 pub const NAMES: [&str; COUNTS as usize] = [
@@ -41,4 +43,5 @@ pub const NAMES: [&str; COUNTS as usize] = [
     "unreadable_packet",
     "other_protocol",
     "copy_failed",
+    "unasked",
 ];

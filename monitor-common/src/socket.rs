@@ -37,18 +37,24 @@ pub struct Half {
     pub turn: u32,
     /// The other direction's `max_end_seq` when this one last moved: differs once the turn has changed.
     pub seen_peer_end: u32,
-    /// Tokens of the duplex budget, bytes.
-    pub tokens: u32,
+    /// Tokens of the duplex budget, bytes; below zero it owes.
+    pub tokens: i32,
     /// A range jumped over by a segment that came early.
     pub hole_start: u32,
     /// End of that range; equal to `hole_start` when there is none.
     pub hole_end: u32,
     /// 1 once `max_end_seq` is known.
     pub started: u8,
-    /// 1 while the turn's end is kept in `TAILS`.
+    /// 1 while the turn's end is kept in `TAILS`, 2 once nobody wants it.
     pub tail: u8,
+    /// 1 while what is copied of this turn takes from the duplex budget.
+    pub pays: u8,
+    /// 1 once a RST passed in this direction. Here and not in the socket's flags, which other hooks write.
+    pub rst: u8,
+    /// 1 once a turn was left out for the duplex budget.
+    pub left_out: u8,
     /// Always 0.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 3],
 }
 const _: () = assert!(size_of::<Half>() == 72);
 
@@ -125,12 +131,14 @@ pub struct SocketState {
     pub state: u8,
     /// 1 while the close record of this generation is yet to be written.
     pub live: u8,
+    /// 1 while a record found the ring full and none has been written since.
+    pub untold: u8,
     /// Always 0.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
 }
 const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 144 + 32);
 
-/// Key of `CLOSED`.
+/// Key of `CLOSED`, `POLICIES` and `TAILS`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
@@ -138,8 +146,8 @@ pub struct FlowKey {
     pub cookie: u64,
     /// Generation.
     pub generation: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Direction in `TAILS`, else 0.
+    pub direction: u32,
 }
 const _: () = assert!(size_of::<FlowKey>() == 16);
 
@@ -254,6 +262,17 @@ pub struct CurrentRequest {
 }
 const _: () = assert!(size_of::<CurrentRequest>() == 32);
 
+/// Budget of one CPU for payload that anyone may send unasked.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bucket {
+    /// When tokens were last added, `CLOCK_MONOTONIC` nanoseconds.
+    pub refill_ns: u64,
+    /// Bytes.
+    pub tokens: i64,
+}
+const _: () = assert!(size_of::<Bucket>() == 16);
+
 /// Value of `POLICIES` (key [`FlowKey`]): what the engine wants copied of a flow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -282,6 +301,8 @@ const _: () = assert!(size_of::<ListenerKey>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DestinationKey {
+    /// Network namespace that connects: the same address may be elsewhere for another.
+    pub netns: u64,
     /// As [`Tuple::remote`].
     pub remote: Address,
     /// Host byte order.
@@ -289,4 +310,4 @@ pub struct DestinationKey {
     /// Always 0.
     pub reserved: [u16; 3],
 }
-const _: () = assert!(size_of::<DestinationKey>() == 24);
+const _: () = assert!(size_of::<DestinationKey>() == 32);

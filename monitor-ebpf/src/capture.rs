@@ -6,19 +6,23 @@
 use aya_ebpf::bindings::__sk_buff;
 use monitor_common::{
     CAUSE_PROGRESS, CHUNK_AFTER_HOLE, CHUNK_AFTER_SKIP, CHUNK_LATE, CHUNK_TRUNCATED, CHUNK_TURN_START, CLASS_DNS,
-    CLASS_HTTP, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FLOW_OPAQUE,
-    FLOW_TRUNCATED_DUPLEX, FlowKey, Half, Header, KIND_CHUNK, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState,
-    Tail, loss,
+    CLASS_HTTP, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FlowKey, Half, Header, KIND_CHUNK,
+    RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, Tail, loss,
 };
 
 use crate::chunk::{self, MAX_CAPTURE};
 use crate::classify::{first_bytes, message_start};
 use crate::flow;
-use crate::maps::{CURRENT_REQUESTS, POLICIES, POLICY_EPOCH, SERVICE_SNAP, TAILS, count, knob};
+use crate::kernel::read;
+use crate::maps::{CURRENT_REQUESTS, POLICIES, POLICY_EPOCH, SERVICE_SNAP, TAILS, count, knob, offset};
 use crate::packet::{Packet, load};
 
 /// Turns of a connection older than the monitor that may look like nothing before it counts as opaque.
 const MAX_MISSES: u16 = 8;
+/// The duplex budget's burst is this part of a second's.
+const BURST_PART: u32 = 8;
+/// What a chunk costs in the ring beside its bytes: ring header, record, and half a size class on average.
+const CHUNK_COST: u32 = 136;
 /// Turns of TLS that are copied each way: the hellos.
 const TLS_TURNS: u32 = 1;
 
@@ -31,24 +35,31 @@ pub(crate) fn segment<const DIRECTION: u8>(
     now: u64,
     tcp: impl Fn() -> usize,
 ) {
+    if state.half[DIRECTION as usize].started == 0 {
+        starts::<DIRECTION>(packet, state, &tcp);
+    }
     let peer_end = state.half[1 - DIRECTION as usize].max_end_seq;
     let peer_last = state.half[1 - DIRECTION as usize].last_ns;
     let half = &mut state.half[DIRECTION as usize];
     let end = packet.seq.wrapping_add(packet.payload_len);
-    if half.started == 0 {
-        half.started = 1;
-        half.max_end_seq = packet.seq;
-        half.cap_end_seq = packet.seq;
-    }
-    if (end.wrapping_sub(half.max_end_seq) as i32) <= 0 {
+    let ahead = packet.seq.wrapping_sub(half.max_end_seq) as i32;
+    if ahead < 0 && half.hole_start != half.hole_end {
         late(skb, packet, state, DIRECTION, now);
+    }
+    let half = &mut state.half[DIRECTION as usize];
+    if (end.wrapping_sub(half.max_end_seq) as i32) <= 0 {
         return;
     }
-    let ahead = packet.seq.wrapping_sub(half.max_end_seq) as i32;
     let repeated = if ahead < 0 { ahead.unsigned_abs() } else { 0 };
     let mut flags = 0;
     if ahead > 0 {
-        half.hole_start = half.max_end_seq;
+        // What TCP would throw away must not move the counters: this hook sees it first.
+        if DIRECTION == RECEIVED && beyond_window(end, &tcp) {
+            return;
+        }
+        if half.hole_start == half.hole_end {
+            half.hole_start = half.max_end_seq;
+        }
         half.hole_end = packet.seq;
         flags |= CHUNK_AFTER_HOLE;
     }
@@ -64,7 +75,7 @@ pub(crate) fn segment<const DIRECTION: u8>(
         half.turn += 1;
         half.seen_peer_end = peer_end;
         flags |= CHUNK_TURN_START;
-        turn_starts::<DIRECTION>(skb, packet.payload + repeated, state, now);
+        turn_starts::<DIRECTION>(skb, packet.payload + repeated, state, now, ahead > 0);
     }
     let class = state.class;
     let (cookie, generation) = (state.cookie, state.generation);
@@ -99,9 +110,12 @@ pub(crate) fn segment<const DIRECTION: u8>(
             half.budget -= wanted;
             if let Some(first) = written {
                 half.cap_end_seq = seq.wrapping_add(wanted);
+                if flags & CHUNK_TURN_START != 0 {
+                    half.pays = u8::from(wanted < 4 || !message_start(first));
+                }
                 // Only what does not look like a message pays: a busy keep-alive connection is never cut.
-                if flags & CHUNK_TURN_START != 0 && !message_start(first) {
-                    half.tokens = half.tokens.saturating_sub(wanted);
+                if half.pays != 0 {
+                    half.tokens = half.tokens.saturating_sub((wanted + CHUNK_COST) as i32);
                 }
             }
             if cut != 0 {
@@ -109,15 +123,7 @@ pub(crate) fn segment<const DIRECTION: u8>(
             }
         }
         if wanted < length && half.tail != 2 {
-            note_tail(
-                half,
-                FlowKey {
-                    cookie,
-                    generation,
-                    reserved: 0,
-                },
-                DIRECTION,
-            );
+            note_tail(half, cookie, generation, DIRECTION);
         }
     }
     let moved = state.half[0].bytes + state.half[1].bytes - state.half[0].reported_bytes - state.half[1].reported_bytes;
@@ -129,43 +135,79 @@ pub(crate) fn segment<const DIRECTION: u8>(
     }
 }
 
+/// The first payload of a direction: where it starts.
+#[inline(always)]
+fn starts<const DIRECTION: u8>(packet: &Packet, state: &mut SocketState, tcp: &impl Fn() -> usize) {
+    let half = &mut state.half[DIRECTION as usize];
+    half.started = 1;
+    half.max_end_seq = packet.seq;
+    half.tokens = (knob!(duplex_bytes_per_s) / BURST_PART) as i32;
+    if DIRECTION == RECEIVED {
+        let sk = tcp();
+        if sk != 0 {
+            // Not the first segment to come, which may be a later one, but what TCP waits for.
+            half.max_end_seq = read(sk, offset!(tp_rcv_nxt));
+            let received: u64 = read(sk, offset!(tp_bytes_received));
+            if received > 0 && state.flags & FLOW_JOINED_LATE == 0 {
+                // The first turn came with the handshake, before there was a socket.
+                half.turn = 1;
+            }
+        }
+    }
+    half.cap_end_seq = half.max_end_seq;
+}
+
+/// Whether TCP will throw the segment away since it ends beyond the window that was offered.
+#[inline(always)]
+fn beyond_window(end: u32, tcp: &impl Fn() -> usize) -> bool {
+    let sk = tcp();
+    if sk == 0 {
+        return false;
+    }
+    let next: u32 = read(sk, offset!(tp_rcv_nxt));
+    let window: u32 = read(sk, offset!(tp_rcv_wnd));
+    (end.wrapping_sub(next.wrapping_add(window)) as i32) > 0
+}
+
 /// The first payload after the other direction's: class, policy and budget of the turn.
 #[inline(always)]
-fn turn_starts<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &mut SocketState, now: u64) {
+fn turn_starts<const DIRECTION: u8>(
+    skb: *mut __sk_buff,
+    payload: u32,
+    state: &mut SocketState,
+    now: u64,
+    after_hole: bool,
+) {
     if DIRECTION == SENT && state.reader_tid != 0 {
         answered(state);
     }
-    let key = FlowKey {
-        cookie: state.cookie,
-        generation: state.generation,
-        reserved: 0,
-    };
     if state.half[DIRECTION as usize].tail == 1 {
-        let _ = TAILS.remove(key);
+        let _ = TAILS.remove(tail_key(state.cookie, state.generation, DIRECTION));
     }
     state.half[DIRECTION as usize].tail = 0;
-    if state.class == CLASS_NEW {
+    // The middle of a message tells nothing; its beginning is on the way.
+    if state.class == CLASS_NEW && !after_hole {
         classify::<DIRECTION>(skb, payload, state);
     }
-    apply_policy(state, key);
+    apply_policy(state);
     let class = state.class;
     let role = state.tuple.role;
     let port = state.tuple.local_port;
     let half = &mut state.half[DIRECTION as usize];
     half.budget = match class {
-        CLASS_HTTP | CLASS_DNS => snap::<DIRECTION>(role, port),
+        CLASS_NEW | CLASS_HTTP | CLASS_DNS => snap::<DIRECTION>(role, port),
         CLASS_TLS if half.turn <= TLS_TURNS => snap::<DIRECTION>(role, port),
         _ => 0,
     };
-    if class == CLASS_HTTP && half.tokens == 0 {
+    if half.tokens <= 0 && class < CLASS_TLS {
         refill(half, now);
-        if half.tokens == 0 {
+        if half.tokens <= 0 {
             let mut first = [0u8; 4];
             // SAFETY: plain bytes.
             let failed = unsafe { load(skb, payload, &mut first) };
             if failed != 0 || !message_start(first) {
                 half.budget = 0;
-                state.flags |= FLOW_TRUNCATED_DUPLEX;
+                half.left_out = 1;
                 count(loss::TRUNCATED_DUPLEX);
             }
         }
@@ -189,17 +231,19 @@ fn snap<const DIRECTION: u8>(role: u8, port: u16) -> u32 {
     }
 }
 
-/// Adds what the duplex budget has earned since it was last used; a tenth of a second is its burst.
+/// Adds what the duplex budget has earned since it was last used, to no more than its burst.
 #[inline(always)]
 fn refill(half: &mut Half, now: u64) {
-    let rate = u64::from(knob!(duplex_bytes_per_s));
+    let rate = knob!(duplex_bytes_per_s);
     let mut millis = now.wrapping_sub(half.refill_ns) / 1_000_000;
-    if half.refill_ns == 0 || millis > 100 {
-        millis = 100;
+    if half.refill_ns == 0 || millis > 1_000 {
+        millis = 1_000;
     }
     if millis > 0 {
         half.refill_ns = now;
-        half.tokens = (rate * millis / 1000) as u32;
+        let burst = (rate / BURST_PART) as i32;
+        let tokens = half.tokens.saturating_add((u64::from(rate) * millis / 1_000) as i32);
+        half.tokens = if tokens < burst { tokens } else { burst };
     }
 }
 
@@ -217,14 +261,13 @@ fn classify<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &mut 
             return;
         }
         // Too little to tell: anything that a method or a TLS record starts with stays possible.
-        state.class = if first[0].is_ascii_alphabetic() || first[0] == b'\r' || first[0] == 22 {
+        state.class = if first[0] == 22 {
+            CLASS_TLS
+        } else if first[0].is_ascii_alphabetic() || first[0] == b'\r' {
             CLASS_HTTP
         } else {
             CLASS_OPAQUE
         };
-        if state.class == CLASS_OPAQUE {
-            state.flags |= FLOW_OPAQUE;
-        }
         return;
     }
     let class = first_bytes(first, &state.tuple);
@@ -244,24 +287,25 @@ fn classify<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &mut 
         return;
     }
     state.class = CLASS_OPAQUE;
-    state.flags |= FLOW_OPAQUE;
 }
 
 /// What the engine wants of this flow, looked up once after each change.
 #[inline(always)]
-fn apply_policy(state: &mut SocketState, key: FlowKey) {
+fn apply_policy(state: &mut SocketState) {
     let Some(&epoch) = POLICY_EPOCH.get(0) else { return };
     if epoch == state.policy_epoch {
         return;
     }
     state.policy_epoch = epoch;
+    let key = FlowKey {
+        cookie: state.cookie,
+        generation: state.generation,
+        direction: 0,
+    };
     // SAFETY: values are plain integers.
     if let Some(policy) = unsafe { POLICIES.get(key) } {
         if policy.class != 0 && state.class != CLASS_IGNORED {
             state.class = policy.class;
-            if policy.class == CLASS_OPAQUE {
-                state.flags |= FLOW_OPAQUE;
-            }
         }
         let _ = POLICIES.remove(key);
     }
@@ -287,7 +331,8 @@ pub(crate) fn answered(state: &mut SocketState) {
 
 /// Keeps how far a turn has come that is longer than what is copied, for the daemon to look at.
 #[inline(always)]
-fn note_tail(half: &mut Half, key: FlowKey, direction: u8) {
+fn note_tail(half: &mut Half, cookie: u64, generation: u32, direction: u8) {
+    let key = tail_key(cookie, generation, direction);
     let tail = Tail {
         last_ns: half.last_ns,
         end_seq: half.max_end_seq,
@@ -310,10 +355,19 @@ fn note_tail(half: &mut Half, key: FlowKey, direction: u8) {
     }
 }
 
-/// A segment with nothing past the highest byte: a repetition, or what fills a hole.
+#[inline(always)]
+fn tail_key(cookie: u64, generation: u32, direction: u8) -> FlowKey {
+    FlowKey {
+        cookie,
+        generation,
+        direction: u32::from(direction),
+    }
+}
+
+/// A segment that reaches below the highest byte while a hole is open: the part of it that lies in the hole is copied,
+/// each byte at most once. Two holes count as one; the engine sorts out what overlaps.
 #[inline(never)]
 fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction: u8, now: u64) {
-    let end = packet.seq.wrapping_add(packet.payload_len);
     let (peer_end, peer_last) = {
         let peer = if direction == RECEIVED {
             &state.half[SENT as usize]
@@ -328,32 +382,26 @@ fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction
     } else {
         &mut state.half[SENT as usize]
     };
-    let from_hole = packet.seq.wrapping_sub(half.hole_start) as i32;
-    let to_hole = half.hole_end.wrapping_sub(end) as i32;
-    // Only what lies wholly in the hole is taken; the engine trims overlaps.
-    if half.hole_start == half.hole_end || from_hole < 0 || to_hole < 0 {
+    let end = packet.seq.wrapping_add(packet.payload_len);
+    let skipped = half.hole_start.wrapping_sub(packet.seq) as i32;
+    let skipped = if skipped > 0 { skipped.unsigned_abs() } else { 0 };
+    let over = end.wrapping_sub(half.hole_end) as i32;
+    let over = if over > 0 { over.unsigned_abs() } else { 0 };
+    if skipped.wrapping_add(over) >= packet.payload_len {
         return;
     }
+    let seq = packet.seq.wrapping_add(skipped);
+    let length = packet.payload_len - skipped - over;
     let turn = half.turn;
-    if from_hole == 0 {
-        half.hole_start = end;
-    } else if to_hole == 0 {
-        half.hole_end = packet.seq;
-    }
-    let captured_past_hole = (half.cap_end_seq.wrapping_sub(end) as i32) >= 0;
-    if class >= CLASS_OPAQUE || !captured_past_hole {
+    // What lies between the hole's start and this part is given up, so that no repetition is copied twice.
+    half.hole_start = seq.wrapping_add(length);
+    let captured_past_hole = (half.cap_end_seq.wrapping_sub(seq.wrapping_add(length)) as i32) >= 0;
+    if class >= CLASS_OPAQUE || !captured_past_hole || half.tokens <= 0 {
         return;
     }
-    let wanted = if packet.payload_len < 8192 {
-        packet.payload_len
-    } else {
-        8192
-    };
-    if wanted == 0 {
-        return;
-    }
-    let (seq, length) = (packet.seq, packet.payload_len);
-    chunk::write(skb, packet.payload, wanted, |record| {
+    let wanted = if length < 8192 { length } else { 8192 };
+    half.tokens = half.tokens.saturating_sub((wanted + CHUNK_COST) as i32);
+    chunk::write(skb, packet.payload + skipped, wanted, |record| {
         *record = monitor_common::ChunkRecord {
             header: Header {
                 kind: KIND_CHUNK,
@@ -368,7 +416,11 @@ fn late(skb: *mut __sk_buff, packet: &Packet, state: &mut SocketState, direction
             turn,
             captured: wanted as u16,
             direction,
-            flags: CHUNK_LATE,
+            flags: if wanted < length {
+                CHUNK_LATE | CHUNK_TRUNCATED
+            } else {
+                CHUNK_LATE
+            },
             peer_end_seq: peer_end,
             reserved: 0,
             peer_last_ns: peer_last,

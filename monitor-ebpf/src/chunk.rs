@@ -20,7 +20,9 @@ pub(crate) fn write(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn
         257..=512 => class::<512>(skb, offset, length, fill),
         513..=1024 => class::<1024>(skb, offset, length, fill),
         1025..=2048 => class::<2048>(skb, offset, length, fill),
-        2049..=8192 => class::<8192>(skb, offset, length, fill),
+        2049..=4096 => class::<4096>(skb, offset, length, fill),
+        4097..=8192 => class::<8192>(skb, offset, length, fill),
+        8193..=16384 => class::<16384>(skb, offset, length, fill),
         _ => class::<32768>(skb, offset, length, fill),
     }
 }
@@ -59,13 +61,24 @@ fn class<const BYTES: u32>(
     }
 }
 
+/// What [`write_orphan`] takes of the ring for `length` bytes.
+#[inline(always)]
+pub(crate) fn orphan_cost(length: u32) -> u32 {
+    let class = match length {
+        0..=512 => 512,
+        513..=2048 => 2048,
+        _ => 8192,
+    };
+    class + size_of::<OrphanRecord>() as u32
+}
+
 /// Writes up to 8 KiB of payload that came before its socket existed.
 #[inline(never)]
 pub(crate) fn write_orphan(skb: *mut __sk_buff, offset: u32, length: u32, chunk: &ChunkRecord, tuple: &Tuple) {
-    if length <= 1024 {
-        orphan::<1024>(skb, offset, length, chunk, tuple);
-    } else {
-        orphan::<8192>(skb, offset, length, chunk, tuple);
+    match length {
+        0..=512 => orphan::<512>(skb, offset, length, chunk, tuple),
+        513..=2048 => orphan::<2048>(skb, offset, length, chunk, tuple),
+        _ => orphan::<8192>(skb, offset, length, chunk, tuple),
     }
 }
 

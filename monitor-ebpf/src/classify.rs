@@ -23,19 +23,30 @@ pub(crate) fn first_bytes(first: [u8; 4], tuple: &Tuple) -> u8 {
     CLASS_OPAQUE
 }
 
-/// Whether a message starts so in all likelihood: four bytes of a method in capitals (the shortest in the IANA registry is
-/// `ACL`), or `HTTP`. A stream of other bytes gets no budget for looking like this by chance.
+/// Whether a message starts so in all likelihood: the methods in use (RFC 9110 section 9, RFC 5789, WebDAV's most common)
+/// or a response. A stream of other bytes gets no budget for looking like this by chance.
 #[inline(always)]
 pub(crate) fn message_start(first: [u8; 4]) -> bool {
-    capital(first[0]) && capital(first[1]) && capital(first[2]) && (capital(first[3]) || first[3] == b' ')
+    matches!(
+        &first,
+        b"GET "
+            | b"HTTP"
+            | b"POST"
+            | b"PUT "
+            | b"HEAD"
+            | b"DELE"
+            | b"PATC"
+            | b"OPTI"
+            | b"CONN"
+            | b"TRAC"
+            | b"PROP"
+            | b"REPO"
+            | b"SEAR"
+            | b"PRI "
+    )
 }
 
 #[inline(always)]
 fn letter(byte: u8) -> bool {
-    capital(byte & !0x20)
-}
-
-#[inline(always)]
-fn capital(byte: u8) -> bool {
-    byte.wrapping_sub(b'A') < 26
+    (byte & !0x20).wrapping_sub(b'A') < 26
 }

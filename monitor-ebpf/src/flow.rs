@@ -1,25 +1,29 @@
 //! Life-cycle records of flows: the whole state of one at a moment, so that a lost record costs nothing.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit};
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+};
 use monitor_common::{
-    Address, CAUSE_CLOSE, CAUSE_OPEN, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP,
-    FLOW_LOCAL_PEER, FlowKey, FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters,
-    Total, TotalKey, UdpFlow, loss,
+    Address, CAUSE_CLOSE, CAUSE_OPEN, CLASS_OPAQUE, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT,
+    FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FLOW_OPAQUE, FLOW_RST_RECEIVED, FLOW_RST_SENT, FLOW_TRUNCATED_DUPLEX,
+    FlowKey, FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters, Total, TotalKey,
+    UdpFlow, loss,
 };
 
 use crate::kernel::{fin_received, mapped, tcp_counters, tcp_state, unmapped};
-use crate::maps::{BLANK_RECORD, CLOSED, LIFECYCLE, LOCAL_DESTINATIONS, TOTALS, count};
+use crate::maps::{BLANK_RECORD, CLOSED, LIFECYCLE, LOCAL_DESTINATIONS, NO_EXIST, TOTALS, add, count};
 use crate::owner::NO_WAKEUP;
 
 /// Writes a record of a TCP flow. `sk` is the kernel's socket.
 #[inline(never)]
 pub(crate) fn write_tcp(state: &mut SocketState, sk: usize, cause: u8) {
-    // SAFETY: takes nothing.
-    state.reported_ns = unsafe { bpf_ktime_get_ns() };
-    state.half[0].reported_bytes = state.half[0].bytes;
-    state.half[1].reported_bytes = state.half[1].bytes;
+    state.untold = 1;
     if let Some(record) = reserve() {
         fill_tcp(record, state, sk, cause);
+        state.reported_ns = record.header.time_ns;
+        state.half[0].reported_bytes = state.half[0].bytes;
+        state.half[1].reported_bytes = state.half[1].bytes;
+        state.untold = 0;
         submit(record);
     } else if let Some(record) = keep(state.cookie, state.generation, cause) {
         fill_tcp(record, state, sk, cause);
@@ -31,10 +35,7 @@ pub(crate) fn write_tcp(state: &mut SocketState, sk: usize, cause: u8) {
 
 #[inline(never)]
 fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) {
-    let mut flags = state.flags;
-    if fin_received(sk) {
-        flags |= FLOW_FIN_RECEIVED;
-    }
+    let flags = flags(state, sk);
     record.tuple = state.tuple;
     record.owner = state.owner;
     record.parent = state.parent;
@@ -47,12 +48,35 @@ fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) 
     fill_header(&mut record.header, cause, state.cookie, state.generation);
 }
 
-/// A disconnect zeroes the socket's counters: then those of the moment before hold.
+/// What the tracepoints noted (under the socket's lock) and what each direction's packets showed.
+#[inline(always)]
+fn flags(state: &SocketState, sk: usize) -> u32 {
+    let mut flags = state.flags;
+    let (received, sent) = (&state.half[RECEIVED as usize], &state.half[SENT as usize]);
+    if fin_received(sk) {
+        flags |= FLOW_FIN_RECEIVED;
+    }
+    if received.rst != 0 {
+        flags |= FLOW_RST_RECEIVED;
+    }
+    if sent.rst != 0 {
+        flags |= FLOW_RST_SENT;
+    }
+    if received.left_out | sent.left_out != 0 {
+        flags |= FLOW_TRUNCATED_DUPLEX;
+    }
+    if state.class == CLASS_OPAQUE {
+        flags |= FLOW_OPAQUE;
+    }
+    flags
+}
+
+/// A disconnect zeroes the socket's counters, and after CLOSE nothing else moves `write_seq` (`tcp_disconnect`): then
+/// those of the moment before hold.
 #[inline(always)]
 fn latest(state: &SocketState, sk: usize) -> TcpCounters {
     let now = tcp_counters(sk);
-    let zeroed = now.bytes_received < state.saved.bytes_received || now.bytes_acked < state.saved.bytes_acked;
-    if state.saved_valid != 0 && zeroed {
+    if state.saved_valid != 0 && now.write_seq != state.saved.write_seq {
         state.saved
     } else {
         now
@@ -112,7 +136,8 @@ fn fill_udp(record: &mut FlowRecord, flow: &UdpFlow, cookie: u64, cause: u8) {
 #[inline(always)]
 fn fill_header(header: &mut Header, cause: u8, cookie: u64, generation: u32) {
     header.cause = cause;
-    header.cpu = 0;
+    // SAFETY: takes nothing.
+    header.cpu = unsafe { bpf_get_smp_processor_id() } as u16;
     header.length = size_of::<FlowRecord>() as u32;
     // SAFETY: takes nothing.
     header.time_ns = unsafe { bpf_ktime_get_ns() };
@@ -151,7 +176,7 @@ fn keep(cookie: u64, generation: u32, cause: u8) -> Option<&'static mut FlowReco
     let key = FlowKey {
         cookie,
         generation,
-        reserved: 0,
+        direction: 0,
     };
     let kept = BLANK_RECORD
         .get(0)
@@ -168,12 +193,7 @@ fn keep(cookie: u64, generation: u32, cause: u8) -> Option<&'static mut FlowReco
 #[inline(never)]
 fn total_tcp(state: &SocketState, sk: usize) {
     let mut counters = Counters::default();
-    let flags = if fin_received(sk) {
-        state.flags | FLOW_FIN_RECEIVED
-    } else {
-        state.flags
-    };
-    fill_counters(&mut counters, state, &latest(state, sk), flags);
+    fill_counters(&mut counters, state, &latest(state, sk), flags(state, sk));
     add_to_totals(state.owner.pid, &state.tuple.remote, counters.sent, counters.received);
 }
 
@@ -190,23 +210,19 @@ fn add_to_totals(pid: u32, remote: &Address, sent: u64, received: u64) {
         reserved: 0,
         remote: network,
     };
-    if let Some(total) = TOTALS.get_ptr_mut(key) {
-        // SAFETY: this CPU's own value.
+    let total = TOTALS.get_ptr_mut(key).or_else(|| {
+        // Whoever comes second on this CPU (softirq) finds what the first has put there.
+        let _ = TOTALS.insert(key, Total::default(), NO_EXIST);
+        TOTALS.get_ptr_mut(key)
+    });
+    // No room for another network: what is left over counts under no process and no address.
+    if let Some(total) = total.or_else(|| TOTALS.get_ptr_mut(TotalKey::default())) {
+        // SAFETY: this CPU's own value; a softirq may interrupt.
         unsafe {
-            (*total).flows += 1;
-            (*total).sent += sent;
-            (*total).received += received;
+            add(&mut (*total).flows, 1);
+            add(&mut (*total).sent, sent);
+            add(&mut (*total).received, received);
         }
-    } else {
-        let _ = TOTALS.insert(
-            key,
-            Total {
-                flows: 1,
-                sent,
-                received,
-            },
-            0,
-        );
     }
 }
 
@@ -222,6 +238,7 @@ fn remote_is_here(state: &SocketState) -> bool {
         return true;
     }
     let key = DestinationKey {
+        netns: state.tuple.netns,
         remote: *remote,
         remote_port: state.tuple.remote_port,
         reserved: [0; 3],
@@ -236,19 +253,24 @@ fn remote_is_here(state: &SocketState) -> bool {
 /// read = `bytes_received` - max(`rcv_nxt` - `copied_seq`, FIN received). Differences are modulo 2^32 and small.
 #[inline(always)]
 fn fill_counters(out: &mut Counters, state: &SocketState, now: &TcpCounters, flags: u32) {
+    // Nothing has left yet, not even a SYN: what the fields say is not of a connection.
+    if state.tuple.role == ROLE_ACTIVE && state.opened == 0 {
+        *out = Counters::default();
+        return;
+    }
     let syn = u64::from(state.tuple.role == ROLE_ACTIVE && now.bytes_acked > 0);
-    let unacked = u64::from(now.write_seq.wrapping_sub(now.snd_una));
+    let unacked = ahead(now.write_seq, now.snd_una);
     // While SYN_SENT the SYN itself is what is not acknowledged.
     let syn_in_flight = u64::from(state.tuple.role == ROLE_ACTIVE && now.bytes_acked == 0 && unacked > 0);
     let fin_sent = u64::from(flags & FLOW_FIN_SENT != 0);
     let fin_received = u64::from(flags & FLOW_FIN_RECEIVED != 0);
-    let pending = u64::from(now.rcv_nxt.wrapping_sub(now.copied_seq));
+    let pending = ahead(now.rcv_nxt, now.copied_seq);
     let pending_or_fin = if pending > fin_received { pending } else { fin_received };
     let written = (now.bytes_acked + unacked).saturating_sub(syn + syn_in_flight + fin_sent);
     let fin_acked = u64::from(fin_sent == 1 && unacked == 0);
     let base = &state.base;
-    let base_written = base.bytes_acked + u64::from(base.write_seq.wrapping_sub(base.snd_una));
-    let base_pending = u64::from(base.rcv_nxt.wrapping_sub(base.copied_seq));
+    let base_written = base.bytes_acked + ahead(base.write_seq, base.snd_una);
+    let base_pending = ahead(base.rcv_nxt, base.copied_seq);
     let joined = base_written > 0 || base.bytes_received > 0;
     // At first sight `base_written` counts a SYN if there was one, and so does `bytes_acked` now.
     let base_syn = if joined { syn } else { 0 };
@@ -268,8 +290,19 @@ fn fill_counters(out: &mut Counters, state: &SocketState, now: &TcpCounters, fla
     out.received_last_ns = state.half[RECEIVED as usize].last_ns;
     out.sent_end_seq = state.half[SENT as usize].max_end_seq;
     out.received_end_seq = state.half[RECEIVED as usize].max_end_seq;
-    out.retransmits = now.total_retrans;
+    out.retransmits = now.total_retrans.wrapping_sub(base.total_retrans);
     out.rtt_us = now.srtt_us >> 3;
+}
+
+/// How far `to` is ahead of `from`, modulo 2^32; nothing where a read of both was torn.
+#[inline(always)]
+fn ahead(to: u32, from: u32) -> u64 {
+    let difference = to.wrapping_sub(from);
+    if (difference as i32) < 0 {
+        0
+    } else {
+        u64::from(difference)
+    }
 }
 
 /// Whether a TCP state is one of a connection (and not of a listener or a socket that is nothing yet).

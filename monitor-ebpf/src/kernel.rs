@@ -66,7 +66,7 @@ pub(crate) fn make_socket_state(sk: *mut c_void) -> Option<&'static mut SocketSt
 fn get(sk: *mut c_void, flags: u64) -> Option<&'static mut SocketState> {
     let map = core::ptr::from_ref(&SOCKETS).cast_mut().cast();
     // SAFETY: storage lives as long as its socket, which the hook holds; fields are plain integers, and those that two
-    // CPUs may touch at once are each written by one hook alone (see `SocketState`).
+    // CPUs may touch at once are counts that the kernel's own put right.
     unsafe {
         bpf_sk_storage_get(map, sk, core::ptr::null_mut(), flags)
             .cast::<SocketState>()
@@ -74,16 +74,17 @@ fn get(sk: *mut c_void, flags: u64) -> Option<&'static mut SocketState> {
     }
 }
 
-/// TCP counters of the socket at `sk`.
+/// TCP counters of the socket at `sk`. The socket may not be locked: of each pair the one that follows is read first, so
+/// that a difference is never below zero.
 #[inline(always)]
 pub(crate) fn tcp_counters(sk: usize) -> TcpCounters {
     TcpCounters {
         bytes_acked: read(sk, offset!(tp_bytes_acked)),
-        bytes_received: read(sk, offset!(tp_bytes_received)),
-        write_seq: read(sk, offset!(tp_write_seq)),
         snd_una: read(sk, offset!(tp_snd_una)),
-        rcv_nxt: read(sk, offset!(tp_rcv_nxt)),
+        write_seq: read(sk, offset!(tp_write_seq)),
         copied_seq: read(sk, offset!(tp_copied_seq)),
+        bytes_received: read(sk, offset!(tp_bytes_received)),
+        rcv_nxt: read(sk, offset!(tp_rcv_nxt)),
         segs_out: read(sk, offset!(tp_segs_out)),
         segs_in: read(sk, offset!(tp_segs_in)),
         total_retrans: read(sk, offset!(tp_total_retrans)),

@@ -5,8 +5,8 @@ use aya_ebpf::btf_maps::SkStorage;
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use monitor_common::{
-    CurrentRequest, DestinationKey, FlowKey, FlowRecord, Knobs, ListenerKey, Offsets, Owner, Policy, SocketState, Tail,
-    Total, TotalKey, UdpFlow, UdpKey, loss,
+    Bucket, CurrentRequest, DestinationKey, FlowKey, FlowRecord, Knobs, ListenerKey, Offsets, Owner, Policy,
+    SocketState, Tail, Total, TotalKey, UdpFlow, UdpKey, loss,
 };
 
 /// Settings.
@@ -75,7 +75,7 @@ pub(crate) static CLOSED: HashMap<FlowKey, FlowRecord> = HashMap::with_max_entri
 
 /// Bytes of flows whose close record neither took.
 #[map]
-pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(8_192, 0);
+pub(crate) static TOTALS: PerCpuHashMap<TotalKey, Total> = PerCpuHashMap::with_max_entries(8_192, BPF_F_NO_PREALLOC);
 
 /// Ends of turns that are longer than what is copied.
 #[map]
@@ -125,7 +125,47 @@ pub(crate) static SCOPE: HashMap<u64, u32> = HashMap::with_max_entries(1_024, 0)
 #[map]
 pub(crate) static EXCLUDED_PORTS: Array<u64> = Array::with_max_entries(1_024, 0);
 
-/// Counts `by` more of `cause`.
+/// What each CPU may copy of payload that anyone may send unasked.
+#[map]
+pub(crate) static UNASKED: PerCpuArray<Bucket> = PerCpuArray::with_max_entries(1, 0);
+
+/// Flag of an insertion: not if the key is there (`BPF_NOEXIST`).
+pub(crate) const NO_EXIST: u64 = 1;
+/// Bytes a second of [`UNASKED`], a CPU. A busy resolver's answers are a tenth of that.
+const UNASKED_BYTES_PER_S: u64 = 4 << 20;
+
+/// Whether this CPU may copy `bytes` more of what nobody asked for; takes them.
+#[inline(always)]
+pub(crate) fn take_unasked(bytes: u32, now: u64) -> bool {
+    let Some(bucket) = UNASKED.get_ptr_mut(0) else {
+        return false;
+    };
+    // SAFETY: this CPU's own; that a softirq may interrupt costs a few tokens at worst.
+    let bucket = unsafe { &mut *bucket };
+    let millis = now.wrapping_sub(bucket.refill_ns) / 1_000_000;
+    if millis > 0 {
+        let earned = UNASKED_BYTES_PER_S / 1_000 * if millis > 250 { 250 } else { millis };
+        let full = bucket.tokens + earned as i64;
+        let most = (UNASKED_BYTES_PER_S / 4) as i64;
+        bucket.tokens = if full < most { full } else { most };
+        bucket.refill_ns = now;
+    }
+    if bucket.tokens <= 0 {
+        count(loss::UNASKED);
+        return false;
+    }
+    bucket.tokens -= i64::from(bytes);
+    true
+}
+
+/// Adds to a counter that another program may interrupt or write at once.
+#[inline(always)]
+pub(crate) fn add(to: &mut u64, by: u64) {
+    // SAFETY: a live counter.
+    unsafe { core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(to, by) };
+}
+
+/// Counts one more of `cause`.
 #[inline(always)]
 pub(crate) fn count(cause: u32) {
     if let Some(counter) = COUNTS.get_ptr_mut(cause) {

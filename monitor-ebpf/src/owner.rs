@@ -26,6 +26,22 @@ pub(crate) fn current() -> (u32, u32) {
     ((both >> 32) as u32, both as u32)
 }
 
+/// When the current thread began, `CLOCK_MONOTONIC` nanoseconds.
+#[inline(always)]
+pub(crate) fn thread_start() -> u64 {
+    // SAFETY: takes nothing.
+    let task = unsafe { bpf_get_current_task() } as usize;
+    read(task, offset!(task_start_time))
+}
+
+/// Whether the current task is a kernel thread: it closes files for others, and owns nothing.
+#[inline(always)]
+pub(crate) fn in_kernel_thread() -> bool {
+    // SAFETY: takes nothing.
+    let task = unsafe { bpf_get_current_task() } as usize;
+    read::<usize>(task, offset!(task_mm)) == 0
+}
+
 /// Notes the current process as the owner; its program is described if it is new.
 #[inline(never)]
 pub(crate) fn note(owner: &mut Owner) {

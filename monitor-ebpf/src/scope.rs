@@ -1,5 +1,7 @@
 //! `[capture]` scoping: which sockets are watched at all. Asked once a connection; free when nothing is configured.
 
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::bpf_skb_ancestor_cgroup_id;
 use monitor_common::Tuple;
 
 use crate::kernel::read;
@@ -37,6 +39,29 @@ fn excluded_by_ancestors(mut cgroup: usize, include: bool) -> bool {
         cgroup = read(cgroup, offset!(cgroup_parent));
     }
     include
+}
+
+/// Like [`cgroup_excluded`], for a socket that the hook knows by its packet alone.
+#[inline(never)]
+pub(crate) fn packet_excluded(skb: *mut __sk_buff) -> bool {
+    let include = knob!(include_cgroups) != 0;
+    if !include && knob!(exclude_cgroups) == 0 {
+        return false;
+    }
+    let mut excluded = include;
+    for level in 0..MAX_DEPTH as i32 {
+        // SAFETY: the context is the hook's.
+        let id = unsafe { bpf_skb_ancestor_cgroup_id(skb, level) };
+        if id == 0 {
+            break;
+        }
+        // The deepest that is named decides.
+        // SAFETY: values are plain integers.
+        if let Some(mark) = unsafe { SCOPE.get(id) } {
+            excluded = *mark != 1;
+        }
+    }
+    excluded
 }
 
 /// Whether the configuration leaves either port out.

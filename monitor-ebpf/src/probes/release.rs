@@ -24,7 +24,7 @@ fn monitor_sock_release(ctx: SockContext) -> i32 {
     if state.class == CLASS_IGNORED || state.live == 0 {
         return PROCEED;
     }
-    if state.owner.pid == 0 {
+    if state.owner.pid == 0 && !owner::in_kernel_thread() {
         owner::note(&mut state.owner);
     }
     if state.tuple.protocol == UDP && state.tuple.known != 0 {

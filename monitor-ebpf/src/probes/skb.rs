@@ -10,13 +10,15 @@
 use core::ffi::c_void;
 
 use aya_ebpf::bindings::__sk_buff;
-use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_skc_to_tcp_sock,
+};
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::{
     CAUSE_FOUND, CAUSE_OPEN, CAUSE_PROGRESS, CHUNK_DATAGRAM, CLASS_IGNORED, ChunkRecord, FLOW_ESTABLISHED,
-    FLOW_JOINED_LATE, FLOW_LOCAL_PEER, FLOW_RST_RECEIVED, FLOW_RST_SENT, Header, KIND_CHUNK, ListenerKey, RECEIVED,
-    ROLE_ACTIVE, ROLE_PASSIVE, ROLE_UNKNOWN, SENT, SocketState, Tuple, UdpKey, loss,
+    FLOW_JOINED_LATE, FLOW_LOCAL_PEER, Header, KIND_CHUNK, ListenerKey, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE,
+    ROLE_UNKNOWN, SENT, SocketState, Tuple, UdpKey, loss,
 };
 
 use crate::capture;
@@ -24,9 +26,12 @@ use crate::chunk;
 use crate::classify::{DNS_PORT, first_bytes};
 use crate::flow;
 use crate::kernel::{TCP, UDP, make_socket_state, socket_state, tcp_counters, tcp_state};
-use crate::maps::{BLANK_UDP_FLOW, LISTENERS, UDP_FLOWS, count, knob};
+use crate::maps::{BLANK_UDP_FLOW, LISTENERS, NO_EXIST, UDP_FLOWS, add, count, knob, offset, take_unasked};
 use crate::packet::{ACK, Packet, Parsed, RST, SYN, addresses, parse};
 use crate::scope;
+
+/// What a DNS message costs in the ring beside its bytes.
+const DNS_COST: u32 = 136;
 
 /// Lets the packet pass; the monitor never stops one.
 const PASS: i32 = 1;
@@ -83,11 +88,7 @@ fn tcp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
     }
     if packet.flags & (SYN | RST) != 0 {
         if packet.flags & RST != 0 {
-            state.flags |= if DIRECTION == SENT {
-                FLOW_RST_SENT
-            } else {
-                FLOW_RST_RECEIVED
-            };
+            state.half[DIRECTION as usize].rst = 1;
         } else if DIRECTION == SENT && packet.flags & ACK == 0 && state.opened == 0 {
             // The local port is known from the SYN on.
             if !addresses(skb, packet.transport, DIRECTION, &mut state.tuple) {
@@ -221,11 +222,17 @@ pub(crate) fn adopt(state: &mut SocketState, sk: usize) {
         ROLE_UNKNOWN
     };
     state.generation = 1;
-    state.flags = FLOW_JOINED_LATE | FLOW_ESTABLISHED;
+    let number: u8 = crate::kernel::read(sk, offset!(sk_state));
+    let handshaking = number == tcp_state::SYN_SENT || number == tcp_state::SYN_RECV;
+    state.flags = if handshaking {
+        FLOW_JOINED_LATE
+    } else {
+        FLOW_JOINED_LATE | FLOW_ESTABLISHED
+    };
     state.opened_ns = now;
     state.opened = 1;
     state.live = 1;
-    state.state = tcp_state::ESTABLISHED;
+    state.state = number;
     state.base = tcp_counters(sk);
 }
 
@@ -249,9 +256,10 @@ fn before_socket(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_void) {
         return;
     }
     let listener = tcp_sock(sk);
-    if listener != 0 {
-        tuple.netns = crate::kernel::netns_cookie(listener);
+    if listener == 0 || scope::cgroup_excluded(listener) {
+        return;
     }
+    tuple.netns = crate::kernel::netns_cookie(listener);
     // SAFETY: takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };
     let chunk = ChunkRecord {
@@ -270,7 +278,10 @@ fn before_socket(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_void) {
     } else {
         8192
     };
-    chunk::write_orphan(skb, packet.payload, length, &chunk, &tuple);
+    // Anyone may send this: TCP has not judged it.
+    if take_unasked(chunk::orphan_cost(length), now) {
+        chunk::write_orphan(skb, packet.payload, length, &chunk, &tuple);
+    }
 }
 
 #[inline(never)]
@@ -288,6 +299,10 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         return;
     }
     if state.cookie == 0 {
+        if scope::packet_excluded(skb) {
+            state.class = CLASS_IGNORED;
+            return;
+        }
         // SAFETY: the context is the hook's.
         state.cookie = unsafe { bpf_get_socket_cookie(skb.cast()) };
     }
@@ -310,6 +325,7 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         reserved: [0; 3],
     };
     let generation;
+    let asked;
     if let Some(entry) = UDP_FLOWS.get_ptr_mut(key) {
         // SAFETY: the entry's memory stays until this program ends, even if the daemon removes it; two CPUs may race on
         // one direction of one unconnected socket, hence the atomic adds.
@@ -318,6 +334,7 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
             add(&mut flow.half[DIRECTION as usize].bytes, u64::from(packet.payload_len));
             add(&mut flow.half[DIRECTION as usize].packets, packets);
             flow.half[DIRECTION as usize].last_ns = now;
+            asked = flow.half[SENT as usize].packets > 0;
             if state.owner.pid != 0 {
                 flow.owner = state.owner;
             }
@@ -338,16 +355,20 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         tuple.role = if DIRECTION == SENT { ROLE_ACTIVE } else { ROLE_PASSIVE };
         // Filled by the hooks in process context; an unread server socket has none yet.
         tuple.netns = state.tuple.netns;
+        // Two CPUs may meet two new peers of one socket at once: the number holds the CPU's.
         state.generation += 1;
-        generation = state.generation;
+        // SAFETY: takes nothing.
+        generation = state.generation << 8 | unsafe { bpf_get_smp_processor_id() } & 0xff;
+        asked = DIRECTION == SENT;
         if state.tuple.known == 0 {
             state.tuple = tuple;
         }
         state.live = 1;
-        let inserted = BLANK_UDP_FLOW
-            .get(0)
-            .is_some_and(|blank| UDP_FLOWS.insert(key, blank, 0).is_ok());
-        let Some(entry) = UDP_FLOWS.get_ptr_mut(key).filter(|_| inserted) else {
+        // If another CPU was first with this peer, its entry is the one.
+        if let Some(blank) = BLANK_UDP_FLOW.get(0) {
+            let _ = UDP_FLOWS.insert(key, blank, NO_EXIST);
+        }
+        let Some(entry) = UDP_FLOWS.get_ptr_mut(key) else {
             count(loss::UDP_FLOWS_FULL);
             return;
         };
@@ -359,18 +380,22 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         flow.opened_ns = now;
         flow.reported_ns = now;
         flow.generation = generation;
-        flow.half[DIRECTION as usize].bytes = u64::from(packet.payload_len);
-        flow.half[DIRECTION as usize].packets = packets;
+        add(&mut flow.half[DIRECTION as usize].bytes, u64::from(packet.payload_len));
+        add(&mut flow.half[DIRECTION as usize].packets, packets);
         flow.half[DIRECTION as usize].last_ns = now;
         flow::write_udp(flow, key.cookie, CAUSE_OPEN);
     }
     // DNS is read at the asker's socket; a resolver's own clients are other flows.
-    if tuple.remote_port == DNS_PORT && packet.payload_len > 0 {
+    // An answer that was not asked for is none.
+    if tuple.remote_port == DNS_PORT && packet.payload_len > 0 && asked {
         let length = if packet.payload_len < DNS_CAPTURE {
             packet.payload_len
         } else {
             DNS_CAPTURE
         };
+        if !take_unasked(length + DNS_COST, now) {
+            return;
+        }
         let cookie = state.cookie;
         let segment_len = packet.payload_len;
         chunk::write(skb, packet.payload, length, |record| {
@@ -391,10 +416,4 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
             };
         });
     }
-}
-
-#[inline(always)]
-unsafe fn add(to: &mut u64, by: u64) {
-    // SAFETY: a live element of a map.
-    unsafe { core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(to, by) };
 }

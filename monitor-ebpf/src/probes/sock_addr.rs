@@ -9,7 +9,7 @@ use aya_ebpf::bindings::bpf_sock_addr;
 use aya_ebpf::helpers::generated::bpf_get_netns_cookie;
 use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::programs::SockAddrContext;
-use monitor_common::loss;
+use monitor_common::{CLASS_IGNORED, loss};
 
 use crate::kernel::{UDP, make_socket_state};
 use crate::maps::count;
@@ -56,6 +56,9 @@ fn note(ctx: *mut bpf_sock_addr) {
     let Some(state) = make_socket_state(sk.cast()) else {
         return count(loss::STATE_FAILED);
     };
+    if state.class == CLASS_IGNORED {
+        return;
+    }
     let (pid, _) = owner::current();
     if state.owner.pid != pid {
         owner::note(&mut state.owner);

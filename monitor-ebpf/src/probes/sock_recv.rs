@@ -10,7 +10,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use monitor_common::{CAUSE_OWNER, CLASS_IGNORED, RECEIVED, ROLE_ACTIVE, SocketState};
+use monitor_common::{CAUSE_OWNER, CLASS_IGNORED, RECEIVED, ROLE_PASSIVE, SocketState};
 
 use crate::capture::answered;
 use crate::flow;
@@ -20,6 +20,9 @@ use crate::owner;
 
 /// `MSG_PEEK`: nothing was taken.
 const PEEK: i32 = 2;
+
+/// Changes of owner of one socket are told at most this often after the first, nanoseconds.
+const OWNER_EVERY_NS: u64 = 10_000_000;
 
 /// A read returned.
 #[btf_tracepoint(function = "sock_recv_length")]
@@ -41,8 +44,12 @@ fn monitor_sock_recv(ctx: BtfTracePointContext) {
     let (pid, tid) = owner::current();
     if state.owner.pid != pid {
         let tcp = state.tuple.protocol == TCP;
+        let first = state.owner.pid == 0;
         owner::note(&mut state.owner);
-        if tcp && state.opened != 0 {
+        // Processes that take turns on one socket are told once in a while; every later record names the latest.
+        // SAFETY: takes nothing.
+        let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(state.reported_ns);
+        if tcp && state.opened != 0 && (first || since >= OWNER_EVERY_NS) {
             flow::write_tcp(state, sk as usize, CAUSE_OWNER);
         } else if !tcp && state.tuple.netns == 0 {
             state.tuple.netns = netns_cookie(sk as usize);
@@ -50,7 +57,7 @@ fn monitor_sock_recv(ctx: BtfTracePointContext) {
     }
     // A request came with the handshake, before there was a socket: the first read is its.
     let turn = state.half[RECEIVED as usize].turn;
-    if state.tuple.role != ROLE_ACTIVE && state.tuple.protocol == TCP && ret > 0 {
+    if state.tuple.role == ROLE_PASSIVE && ret > 0 {
         let turn = if turn == 0 { 1 } else { turn };
         if turn != state.read_turn {
             request_read(state, tid, turn);

@@ -57,7 +57,7 @@ extern "C" fn monitor_tcp_iter(ctx: *mut c_void) -> i32 {
     if let Some(state) = socket_state(tcp.cast()) {
         let moved =
             state.half[0].bytes != state.half[0].reported_bytes || state.half[1].bytes != state.half[1].reported_bytes;
-        if moved && state.class != CLASS_IGNORED && state.opened != 0 {
+        if (moved || state.untold != 0) && state.class != CLASS_IGNORED && state.opened != 0 {
             flow::write_tcp(state, address, CAUSE_PROGRESS);
         }
         return 0;

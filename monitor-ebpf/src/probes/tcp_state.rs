@@ -15,16 +15,16 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
 use monitor_common::{
-    CAUSE_CLOSE, CLASS_IGNORED, FLOW_ESTABLISHED, FLOW_FIN_LOCAL_FIRST, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, Half,
-    ListenerKey, Parent, ROLE_ACTIVE, ROLE_PASSIVE, SocketState, TcpCounters, Tuple, loss,
+    CAUSE_CLOSE, CLASS_IGNORED, FLOW_ESTABLISHED, FLOW_FIN_LOCAL_FIRST, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FlowKey,
+    Half, ListenerKey, Parent, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, TcpCounters, Tuple, loss,
 };
 
 use crate::capture::answered;
 use crate::flow;
 use crate::kernel::{
-    TCP, fill_tuple, load, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state,
+    TCP, fill_tuple, fin_received, load, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state,
 };
-use crate::maps::{CURRENT_REQUESTS, LISTENERS, TAILS, count, knob, offset};
+use crate::maps::{CURRENT_REQUESTS, LISTENERS, POLICIES, POLICY_EPOCH, TAILS, count, knob, offset};
 use crate::owner;
 use crate::scope;
 
@@ -76,15 +76,24 @@ fn close(state: &mut SocketState, sk: usize) {
         state.tuple.role = role;
     }
     if state.half[0].tail == 1 || state.half[1].tail == 1 {
-        let key = monitor_common::FlowKey {
-            cookie: state.cookie,
-            generation: state.generation,
-            reserved: 0,
-        };
-        let _ = TAILS.remove(key);
+        for direction in [RECEIVED, SENT] {
+            let key = FlowKey {
+                cookie: state.cookie,
+                generation: state.generation,
+                direction: u32::from(direction),
+            };
+            let _ = TAILS.remove(key);
+        }
     }
     if state.reader_tid != 0 {
         answered(state);
+    }
+    if POLICY_EPOCH.get(0).is_some_and(|epoch| *epoch != state.policy_epoch) {
+        let _ = POLICIES.remove(FlowKey {
+            cookie: state.cookie,
+            generation: state.generation,
+            direction: 0,
+        });
     }
     flow::write_tcp(state, sk, CAUSE_CLOSE);
 }
@@ -103,12 +112,13 @@ fn connects(sk: *mut core::ffi::c_void) {
     }
     owner::note(&mut state.owner);
     let (_, tid) = owner::current();
+    let started = owner::thread_start();
     state.parent = Parent::default();
     if let Some(slot) = CURRENT_REQUESTS.get_ptr_mut(tid & 0xffff) {
         // SAFETY: a live array element, written by this thread (or by one that shares the slot: then `tid` differs).
         let slot = unsafe { *slot };
         // A thread that started after the request was read is another one with the same id.
-        if slot.tid == tid && slot.cookie != 0 && slot.read_ns >= state.owner.start_time_ns && slot.in_flight > 0 {
+        if slot.tid == tid && slot.cookie != 0 && slot.read_ns >= started && slot.in_flight > 0 {
             state.parent = Parent {
                 cookie: slot.cookie,
                 generation: slot.generation,
@@ -147,9 +157,12 @@ fn begin(state: &mut SocketState, sk: *mut core::ffi::c_void, role: u8) {
     state.flags = 0;
     state.opened = 0;
     state.saved_valid = 0;
-    state.saved = TcpCounters::default();
-    state.base = TcpCounters::default();
-    state.half = [Half::default(); 2];
+    // Fresh storage is zero already.
+    if state.generation > 1 {
+        state.saved = TcpCounters::default();
+        state.base = TcpCounters::default();
+        state.half = [Half::default(); 2];
+    }
     state.class = monitor_common::CLASS_NEW;
     state.error = 0;
     state.read_turn = 0;
@@ -175,7 +188,8 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
     match new {
         tcp_state::ESTABLISHED => {
             state.flags |= FLOW_ESTABLISHED;
-            if state.tuple.role == ROLE_PASSIVE && state.opened == 0 {
+            // An active one is told with its SYN, unless that left before the packet hooks were there.
+            if state.opened == 0 {
                 let mut tuple = state.tuple;
                 if fill_tuple(&mut tuple, sk as usize, TCP) {
                     state.tuple = tuple;
@@ -189,7 +203,8 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
             }
         }
         tcp_state::FIN_WAIT1 | tcp_state::LAST_ACK => {
-            if state.flags & (FLOW_FIN_SENT | FLOW_FIN_RECEIVED) == 0 {
+            // LAST_ACK comes after the other side's.
+            if new == tcp_state::FIN_WAIT1 {
                 state.flags |= FLOW_FIN_LOCAL_FIRST;
             }
             state.flags |= FLOW_FIN_SENT;
@@ -198,6 +213,10 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
         tcp_state::CLOSE => {
             state.saved = tcp_counters(sk as usize);
             state.saved_valid = 1;
+            // A disconnect forgets it.
+            if fin_received(sk as usize) {
+                state.flags |= FLOW_FIN_RECEIVED;
+            }
             state.error = read::<u32>(sk as usize, offset!(sk_err)) as u16;
             state.state = old;
             return;
@@ -209,7 +228,11 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
 
 #[inline(always)]
 fn listens(sk: usize) {
-    let key = listener(sk);
+    let key = listener(sk, read(sk, offset!(sk_num)));
+    // Not bound yet: `listen` chooses the port after this.
+    if key.port == 0 {
+        return;
+    }
     if let Some(number) = LISTENERS.get_ptr_mut(key) {
         // SAFETY: plain integers; listeners come and go under the socket's lock, two of one port seldom at once.
         unsafe { *number += 1 };
@@ -220,7 +243,8 @@ fn listens(sk: usize) {
 
 #[inline(always)]
 fn stops_listening(sk: usize) {
-    let key = listener(sk);
+    // A port that the kernel chose has been given back; this copy of it stays.
+    let key = listener(sk, u16::from_be(read(sk, offset!(inet_sport))));
     if let Some(number) = LISTENERS.get_ptr_mut(key) {
         // SAFETY: as above.
         let left = unsafe {
@@ -234,10 +258,10 @@ fn stops_listening(sk: usize) {
 }
 
 #[inline(always)]
-fn listener(sk: usize) -> ListenerKey {
+fn listener(sk: usize, port: u16) -> ListenerKey {
     ListenerKey {
         netns: netns_cookie(sk),
-        port: read(sk, offset!(sk_num)),
+        port,
         reserved: [0; 3],
     }
 }

@@ -288,6 +288,10 @@ pub struct CaptureCounts {
     pub by_cause: [u64; monitor_common::loss::COUNTS as usize],
     /// Records that the decoder could not read.
     pub undecodable: u64,
+    /// Bytes sent by flows whose close was lost.
+    pub untold_sent: u64,
+    /// Bytes received by them.
+    pub untold_received: u64,
 }
 
 /// What the engine asks of the capture.
@@ -307,5 +311,10 @@ pub enum Command {
         snap: u32,
     },
     /// This address and port is a socket of this host.
-    LocalDestination(SocketAddr),
+    LocalDestination {
+        /// Network namespace that connects to it.
+        netns: u64,
+        /// Where.
+        address: SocketAddr,
+    },
 }

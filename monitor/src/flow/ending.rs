@@ -43,7 +43,8 @@ pub fn end_reason(flow: &Flow, now: Timestamp) -> EndReason {
     }
     // After both FINs a RST is only noise.
     let both_done = flags.fin_sent && flags.fin_received;
-    if flags.rst_received && !both_done {
+    // A RST that TCP did not take (out of its window, forged) leaves no error.
+    if flags.rst_received && flow.error != 0 && !both_done {
         return EndReason::ResetRemote;
     }
     if flags.rst_sent && !both_done {

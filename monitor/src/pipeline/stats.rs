@@ -55,6 +55,8 @@ impl Pipeline {
             }
         }
         lost.push(("undecodable", self.capture.undecodable));
+        lost.push(("untold_bytes_sent", self.capture.untold_sent));
+        lost.push(("untold_bytes_received", self.capture.untold_received));
         lost.push(("after_close", self.counts.stragglers));
         left_out.extend([
             ("orphans_dropped", self.counts.orphans_dropped),

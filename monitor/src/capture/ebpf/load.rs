@@ -1,6 +1,7 @@
 //! Loading: settings and offsets into the globals, sizes into the maps, programs past the verifier.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{Array, HashMap};
@@ -12,7 +13,9 @@ use rustix::process::geteuid;
 use super::cgroup::CgroupRoot;
 use super::kernel_log::{KernelLog, LEVEL};
 use super::plain::Plain;
-use super::{Capture, memory, monotonic_ns, offsets, programs, rings::Rings, sockets, sweep::Sweeper, wall_offset_ns};
+use super::{
+    Capture, memory, monotonic_ns, offsets, programs, rings::Rings, sockets::Walker, sweep::Sweeper, wall_offset_ns,
+};
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Capture as CaptureConfig;
 use crate::event::decode::Clock;
@@ -25,7 +28,8 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
     require_root()?;
     let cgroup = CgroupRoot::find(private)?;
     let root = cgroup.open()?;
-    let (offsets, _) = offsets::read()?;
+    let (offsets, absent) = offsets::read()?;
+    offsets::require(&absent)?;
     let mut ebpf = load(config, &cgroup, offsets, kernel_log)?;
     let btf = Btf::from_sys_fs().context("reading the kernel's BTF")?;
     fill_scope(&mut ebpf, config, &cgroup)?;
@@ -52,8 +56,9 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
     drop(btf);
     memory::give_back();
     let now = monotonic_ns();
-    sockets::walk(&mut ebpf);
+    let ebpf = Arc::new(Mutex::new(ebpf));
     Ok(Capture {
+        walker: Walker::start(Arc::clone(&ebpf))?,
         ebpf,
         _cgroup: cgroup,
         kernel_log,
@@ -178,7 +183,7 @@ fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets, kernel_lo
         .override_global("OFFSETS", &offsets, true)
         .override_global(aya_log::LEVEL, &level, false);
     loader.load(OBJECT).map_err(|error| {
-        anyhow::anyhow!("the kernel refused the maps: {error}; it needs Linux 5.8 or newer and CONFIG_BPF_SYSCALL=y")
+        anyhow::anyhow!("the kernel refused the maps: {error}; it needs Linux 5.12 or newer and CONFIG_BPF_SYSCALL=y")
     })
 }
 

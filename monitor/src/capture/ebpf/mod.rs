@@ -16,6 +16,7 @@ mod sockets;
 mod sweep;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -36,11 +37,13 @@ use cgroup::CgroupRoot;
 use kernel_log::KernelLog;
 use plain::Plain;
 use rings::Rings;
+use sockets::Walker;
 use sweep::Sweeper;
 
 /// The capture of this host's traffic.
 pub struct Capture {
-    ebpf: Ebpf,
+    ebpf: Arc<Mutex<Ebpf>>,
+    walker: Walker,
     /// Kept open: programs are attached to it.
     _cgroup: CgroupRoot,
     /// Only where it was asked for.
@@ -86,7 +89,10 @@ impl Capture {
 
     /// Instructions that the verifier went through, by program (5.16).
     pub fn verified_instructions(&self) -> Vec<(String, u32)> {
-        programs::verified_instructions(&self.ebpf)
+        self.ebpf
+            .lock()
+            .map(|ebpf| programs::verified_instructions(&ebpf))
+            .unwrap_or_default()
     }
 
     /// Event time now.
@@ -111,7 +117,7 @@ impl Capture {
         if since_walk >= WALK_EVERY || (losses != self.losses_seen && since_walk >= Duration::from_secs(1)) {
             self.losses_seen = losses;
             self.walked = now_ns;
-            sockets::walk(&mut self.ebpf);
+            self.walker.walk();
         }
         Ok(drained)
     }
@@ -125,7 +131,7 @@ impl Capture {
                     let key = abi::FlowKey {
                         cookie: flow.cookie,
                         generation: flow.generation,
-                        reserved: 0,
+                        direction: 0,
                     };
                     let policy = abi::Policy {
                         class: abi::CLASS_OPAQUE,
@@ -138,7 +144,7 @@ impl Capture {
                 Command::RaiseSnap { port, snap } => {
                     let _ = self.service_snap.set(u32::from(port), snap, 0);
                 }
-                Command::LocalDestination(address) => {
+                Command::LocalDestination { netns, address } => {
                     let octets = match address.ip() {
                         std::net::IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
                         std::net::IpAddr::V6(v6) => v6.octets(),
@@ -147,6 +153,7 @@ impl Capture {
                     let word = |half: &[u8]| half.try_into().map_or(0, u64::from_ne_bytes);
                     let remote = [word(head), word(tail)];
                     let key = abi::DestinationKey {
+                        netns,
                         remote,
                         remote_port: address.port(),
                         reserved: [0; 3],

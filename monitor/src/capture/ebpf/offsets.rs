@@ -1,6 +1,6 @@
 //! Where the running kernel keeps its fields, read from its BTF.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use monitor_common::{ABSENT, Offsets};
 
 use super::btf::Types;
@@ -33,4 +33,16 @@ pub(super) fn read() -> Result<(Offsets, Vec<String>)> {
     }
     let offsets = Offsets::from_slice(&values).context("a list of offsets of another length")?;
     Ok((offsets, absent))
+}
+
+/// Refuses a kernel that lacks a field without which nothing is counted right.
+pub(super) fn require(absent: &[String]) -> Result<()> {
+    let needed = |name: &&String| name.starts_with("sock") || name.starts_with("tcp_sock.") || name.starts_with("net.");
+    match absent
+        .iter()
+        .find(|name| needed(name) && !name.contains("sk_cgrp_data"))
+    {
+        Some(name) => bail!("this kernel keeps no {name}: it is not one that the monitor knows"),
+        None => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ use aya::programs::{
 use aya::{Btf, Ebpf};
 use tracing::debug;
 
+use super::sockets;
 use crate::capture::facility::{Facility, FacilityState};
 
 /// How a program is attached.
@@ -43,7 +44,7 @@ const SPECS: &[Spec] = &[
         hook: Hook::Tracepoint("inet_sock_set_state"),
         purpose: "life cycle, role and owner of TCP connections",
         lost: None,
-        since: "5.11",
+        since: "5.12",
     },
     Spec {
         program: "monitor_tcp_destroy",
@@ -51,7 +52,15 @@ const SPECS: &[Spec] = &[
         hook: Hook::Tracepoint("tcp_destroy_sock"),
         purpose: "close records with final byte counts",
         lost: None,
-        since: "5.11",
+        since: "5.12",
+    },
+    Spec {
+        program: "monitor_tcp_iter",
+        name: "iter/tcp",
+        hook: Hook::Iter("tcp"),
+        purpose: "connections older than the monitor; reconciliation",
+        lost: Some("connections older than the monitor are seen at their next packet"),
+        since: "5.12",
     },
     Spec {
         program: "monitor_sock_recv",
@@ -107,7 +116,7 @@ const SPECS: &[Spec] = &[
         hook: Hook::Skb(CgroupSkbAttachType::Ingress),
         purpose: "what sockets receive",
         lost: None,
-        since: "5.8",
+        since: "5.9",
     },
     Spec {
         program: "monitor_egress",
@@ -115,14 +124,6 @@ const SPECS: &[Spec] = &[
         hook: Hook::Skb(CgroupSkbAttachType::Egress),
         purpose: "what sockets send",
         lost: None,
-        since: "5.8",
-    },
-    Spec {
-        program: "monitor_tcp_iter",
-        name: "iter/tcp",
-        hook: Hook::Iter("tcp"),
-        purpose: "connections older than the monitor; reconciliation",
-        lost: Some("connections older than the monitor are seen at their next packet"),
         since: "5.9",
     },
 ];
@@ -134,7 +135,14 @@ pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) ->
         .iter()
         .map(|spec| {
             let state = match start(ebpf, btf, cgroup, spec, attach) {
-                Ok(()) => return Facility::ok(spec.name, spec.purpose, ""),
+                Ok(()) => {
+                    // Connections older than the monitor are taken in before packets are: so their ends, roles and first
+                    // counts are read in one place.
+                    if attach && matches!(spec.hook, Hook::Iter(_)) {
+                        sockets::walk(ebpf);
+                    }
+                    return Facility::ok(spec.name, spec.purpose, "");
+                }
                 Err(error) => {
                     debug!("{}: {error:#}", spec.name);
                     let mend = format!(

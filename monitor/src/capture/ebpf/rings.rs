@@ -1,7 +1,8 @@
 //! The two rings, read in batches and merged by time.
 //!
-//! A record may be read only when no earlier one can still come from the other ring: all stamped before the pass began
-//! have been written by then, later ones wait for the next pass.
+//! A record may be read only when no earlier one can still come from the other ring: those stamped before the pass began
+//! have been written by then (but for one that an interrupt held up between its stamp and its place in the ring, which
+//! comes a little out of order), later ones wait for the next pass.
 
 use std::collections::VecDeque;
 

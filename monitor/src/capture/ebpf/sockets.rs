@@ -6,6 +6,9 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
@@ -15,6 +18,36 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 /// Namespaces walked at most; a host with more has those beyond counted from their next packet on.
 const MAX_NAMESPACES: usize = 1_024;
 
+/// Walks when told to, on a thread of its own: it moves between namespaces, and the rings must be read meanwhile.
+#[derive(Debug)]
+pub(super) struct Walker {
+    wishes: SyncSender<()>,
+}
+
+impl Walker {
+    /// Starts the thread; it ends with the walker.
+    pub(super) fn start(ebpf: Arc<Mutex<Ebpf>>) -> Result<Self> {
+        // One wish waits at most: two walks in a row find no more than one.
+        let (wishes, told) = sync_channel(1);
+        thread::Builder::new()
+            .name("walker".to_owned())
+            .spawn(move || {
+                for () in told {
+                    if let Ok(mut ebpf) = ebpf.lock() {
+                        walk(&mut ebpf);
+                    }
+                }
+            })
+            .context("starting the thread that walks sockets")?;
+        Ok(Self { wishes })
+    }
+
+    /// Walks soon, unless a walk is waiting already.
+    pub(super) fn walk(&self) {
+        let _ = self.wishes.try_send(());
+    }
+}
+
 /// Walks once. Records come through the ring; a kernel without the iterator has nothing to walk.
 pub(super) fn walk(ebpf: &mut Ebpf) {
     let Some(program) = ebpf.program_mut("monitor_tcp_iter") else {
@@ -23,15 +56,12 @@ pub(super) fn walk(ebpf: &mut Ebpf) {
     let Ok(program) = <&mut Iter>::try_from(program) else {
         return;
     };
-    if program.fd().is_err() {
+    if program.fd().is_err() || read_iterator(program).is_err() {
         return;
     }
-    // A thread of its own, since it moves between namespaces.
-    std::thread::scope(|scope| {
+    // The thread goes with the namespace it was moved to.
+    thread::scope(|scope| {
         scope.spawn(|| {
-            if read_iterator(program).is_err() {
-                return;
-            }
             for namespace in other_namespaces() {
                 if move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).is_ok() {
                     let _ = read_iterator(program);
