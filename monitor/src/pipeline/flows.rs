@@ -127,7 +127,10 @@ impl Pipeline {
             && let Some(tuple) = connecting.tuple
             && tuple.transport == Transport::Tcp
         {
-            out.commands.push(Command::LocalDestination { netns: flow.netns, address: tuple.remote });
+            out.commands.push(Command::LocalDestination {
+                netns: connecting.netns,
+                address: tuple.remote,
+            });
         }
         self.share(id);
         self.share(other);

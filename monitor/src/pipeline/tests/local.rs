@@ -61,7 +61,10 @@ fn over_veth_before_the_kernel_knows() {
         bench.out.commands,
         [
             Command::CountOnly(client.snapshot.id),
-            Command::LocalDestination("10.1.0.2:80".parse().unwrap())
+            Command::LocalDestination {
+                netns: client.snapshot.netns,
+                address: "10.1.0.2:80".parse().unwrap()
+            }
         ]
     );
 }
