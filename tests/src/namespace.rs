@@ -2,16 +2,26 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::net::IpAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::host::tool;
+use crate::wait;
+
+/// RFC 863; nobody listens there in a fresh namespace.
+const DISCARD: u16 = 9;
+/// One try to connect.
+const ATTEMPT: Duration = Duration::from_millis(50);
+/// For a link to come up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A network namespace with `lo` up; gone when dropped.
 #[derive(Debug)]
@@ -58,7 +68,22 @@ impl Namespace {
             end.ip(&[&["address", "add", &address, "dev", &end.name], detection].concat());
             end.ip(&["link", "set", &end.name, "up"]);
         }
+        // A link takes a moment, and a SYN that is lost to it comes again after a whole second: refused is reached.
+        let other: IpAddr = format!("{network}2")
+            .parse()
+            .unwrap_or_else(|error| panic!("{network}2: {error}"));
+        wait::until("the veth pair to carry", PATIENCE, || {
+            let refused = left.inside(|| TcpStream::connect_timeout(&SocketAddr::new(other, DISCARD), ATTEMPT));
+            refused
+                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+                .then_some(())
+        });
         (left, right)
+    }
+
+    /// Its name, which is also that of its end of a pair.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Runs `ip` inside.
