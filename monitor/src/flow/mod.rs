@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::event::{Counters, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
 use crate::protocol::conversation::Conversation;
 use crate::protocol::http1::Transaction;
-use crate::record::{NameSource, ParentRef};
+use crate::record::{HttpRecord, NameSource, ParentRef};
 use crate::time::Timestamp;
 
 /// What is known of a flow that lives.
@@ -62,7 +62,7 @@ pub struct Flow {
     /// Name of the remote end, once there is one.
     pub name: Option<(Arc<str>, NameSource)>,
     /// Its latest request, for outbound flows that name it as their parent after it was answered.
-    pub last_request: Option<(u32, Arc<str>)>,
+    pub last_request: Option<Arc<HttpRecord>>,
     /// Of the latest snapshot.
     seen: Timestamp,
     /// Which of all that were taken into the table.

@@ -14,7 +14,8 @@ const MAX_ENDED: usize = 8_192;
 /// The flows that live.
 #[derive(Debug)]
 pub struct FlowTable {
-    flows: FxHashMap<FlowId, Flow>,
+    /// Boxed: a flow is taken out and put back for each of its messages.
+    flows: FxHashMap<FlowId, Box<Flow>>,
     /// Flows by their ends. Loopback addresses mean something else in each namespace; others are taken as one space.
     by_tuple: FxHashMap<(FiveTuple, u64), FlowId>,
     /// In order of arrival; the hand of a clock goes round and takes the first that was not touched since it last came.
@@ -43,7 +44,7 @@ impl FlowTable {
 
     /// The flow `id`.
     pub fn get(&self, id: FlowId) -> Option<&Flow> {
-        self.flows.get(&id)
+        self.flows.get(&id).map(AsRef::as_ref)
     }
 
     /// Like [`Self::get`]; counts as a touch.
@@ -54,12 +55,12 @@ impl FlowTable {
     }
 
     /// Takes a flow out for a moment, to change it beside the others; it is to be put back.
-    pub fn take(&mut self, id: FlowId) -> Option<Flow> {
+    pub fn take(&mut self, id: FlowId) -> Option<Box<Flow>> {
         self.flows.remove(&id)
     }
 
     /// Puts back what [`Self::take`] gave.
-    pub fn put_back(&mut self, flow: Flow) {
+    pub fn put_back(&mut self, flow: Box<Flow>) {
         self.flows.insert(flow.id, flow);
     }
 
@@ -77,7 +78,7 @@ impl FlowTable {
             self.by_tuple.insert((tuple, scope(&tuple, flow.netns)), id);
         }
         self.order.push_back((id, self.arrivals));
-        self.flows.insert(id, flow);
+        self.flows.insert(id, Box::new(flow));
         (self.flows.len() > self.most).then(|| self.evict()).flatten()
     }
 
@@ -117,7 +118,12 @@ impl FlowTable {
 
     /// Flows, in order of arrival.
     pub fn iter(&self) -> impl Iterator<Item = &Flow> {
-        let of = |(id, arrival): &(FlowId, u64)| self.flows.get(id).filter(|flow| flow.arrival == *arrival);
+        let of = |(id, arrival): &(FlowId, u64)| {
+            self.flows
+                .get(id)
+                .map(AsRef::as_ref)
+                .filter(|flow: &&Flow| flow.arrival == *arrival)
+        };
         self.order.iter().filter_map(of)
     }
 
@@ -168,7 +174,7 @@ impl FlowTable {
                 self.by_tuple.remove(&key);
             }
         }
-        Some(flow)
+        Some(*flow)
     }
 }
 

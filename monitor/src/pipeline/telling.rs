@@ -140,8 +140,9 @@ impl Pipeline {
             .and_then(|server| server.conversation.as_ref())
             .and_then(|conversation| conversation.request_of(parent.turn));
         let answered = || {
-            let (turn, label) = server?.last_request.as_ref()?;
-            (*turn == parent.turn).then(|| Arc::clone(label))
+            let latest = server?.last_request.as_ref()?;
+            let request = latest.request.as_ref().filter(|_| latest.turn == parent.turn)?;
+            Some(label(&request.method, &request.path))
         };
         let names_destination = pending.is_some_and(|request| names(flow, &request.target));
         let request = pending
@@ -168,10 +169,8 @@ impl Pipeline {
     pub(super) fn tell_transaction(&mut self, flow: &mut Flow, transaction: Transaction, out: &mut Output) {
         let record = Arc::new(self.http_record(flow, transaction));
         self.open_first(flow, out);
-        if record.role == HttpRole::Server
-            && let Some(request) = &record.request
-        {
-            flow.last_request = Some((record.turn, label(&request.method, &request.path)));
+        if record.role == HttpRole::Server && record.request.is_some() {
+            flow.last_request = Some(Arc::clone(&record));
         }
         self.counts.transactions += 1;
         self.counts.incomplete += u64::from(record.incomplete.is_some());
@@ -189,9 +188,8 @@ impl Pipeline {
         if let Some(request) = &mut request {
             if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.target) {
                 request.target = redacted;
-            }
-            if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.path) {
-                request.path = redacted;
+                // What the target does not hide its path has no need to.
+                request.path = self.privacy.redact_target(&request.path).into_owned();
             }
             // The authority of an absolute target may carry a password.
             if let Some((_, bare)) = request.host.as_deref().and_then(|host| host.rsplit_once('@')) {

@@ -13,9 +13,7 @@ use rustix::process::geteuid;
 use super::cgroup::CgroupRoot;
 use super::kernel_log::{KernelLog, LEVEL};
 use super::plain::Plain;
-use super::{
-    Capture, memory, monotonic_ns, offsets, programs, rings::Rings, sockets::Walker, sweep::Sweeper, wall_offset_ns,
-};
+use super::{Capture, monotonic_ns, offsets, programs, rings::Rings, sockets::Walker, sweep::Sweeper, wall_offset_ns};
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Capture as CaptureConfig;
 use crate::event::decode::Clock;
@@ -53,8 +51,6 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
     {
         bail!("{} ({}) can not be used: {mend}", missing.name, missing.purpose);
     }
-    drop(btf);
-    memory::give_back();
     let now = monotonic_ns();
     let ebpf = Arc::new(Mutex::new(ebpf));
     Ok(Capture {
