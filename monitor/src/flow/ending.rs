@@ -54,6 +54,7 @@ pub fn end_reason(flow: &Flow, now: Timestamp) -> EndReason {
         (true, _) if flags.fin_local_first => EndReason::FinLocal,
         (_, true) => EndReason::FinRemote,
         (true, false) => EndReason::FinLocal,
+        (false, false) if flags.rst_received => EndReason::ResetRemote,
         (false, false) => EndReason::ResetLocal,
     }
 }
