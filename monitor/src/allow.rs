@@ -239,7 +239,7 @@ pub enum RuleError {
     #[error("there is no rule {0}; `monitor allow list` shows them")]
     Unknown(String),
     /// It stands in the configuration.
-    #[error("{0} stands in the configuration file: remove it there, then `monitor reload`")]
+    #[error("{0} stands in the configuration file: remove it there, then restart the monitor")]
     FromConfig(String),
 }
 

@@ -3,6 +3,9 @@
 //! The core is a pure engine: events in, records out, time as an argument. [`pipeline`] is the place to start reading.
 //! Everything that touches the kernel, files, sockets or the clock is behind the feature `live`.
 
+#![deny(unsafe_code)]
+#![deny(clippy::disallowed_methods)]
+
 pub mod alert;
 pub mod alerts;
 pub mod allow;
@@ -10,11 +13,13 @@ pub mod baseline;
 #[cfg(feature = "live")]
 pub mod capture;
 #[cfg(feature = "live")]
+#[expect(clippy::disallowed_methods, reason = "an edge: it has the clock")]
 pub mod cli;
 pub mod config;
 #[cfg(feature = "live")]
 pub mod control;
 #[cfg(feature = "live")]
+#[expect(clippy::disallowed_methods, reason = "an edge: it has the clock")]
 pub mod daemon;
 pub mod detectors;
 pub mod enrich;
@@ -26,6 +31,10 @@ pub mod pattern;
 pub mod pipeline;
 pub mod protocol;
 pub mod record;
+#[cfg_attr(
+    feature = "live",
+    expect(clippy::disallowed_methods, reason = "an edge: files are looked at by the clock")
+)]
 pub mod sinks;
 #[cfg(feature = "live")]
 pub mod store;

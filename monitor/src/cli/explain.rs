@@ -78,7 +78,7 @@ fn text(explained: &Explained<'_>, style: Style) -> String {
     row("state", &state);
     row(
         "severity",
-        &format!("{}, confidence {}", alert.severity.name(), alert.confidence),
+        &format!("{}, confidence {:.2}", alert.severity.name(), alert.confidence),
     );
     row(
         "seen",

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
-use super::value::{Text, Time};
+use super::value::{Text, Time, hundredths};
 use crate::alert;
 
 /// A detector raises, updates or resolves.
@@ -204,7 +204,7 @@ impl<'a> From<&'a alert::Alert> for Alert<'a> {
                 alert::Severity::High => Severity::High,
                 alert::Severity::Critical => Severity::Critical,
             },
-            confidence: alert.confidence,
+            confidence: hundredths(alert.confidence),
             title: Text::Borrowed(&alert.title),
             summary: Text::Borrowed(&alert.summary),
             actor: alert.actor.as_ref().map(|actor| Actor {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value::{End, FlowName, Process, Text, Time};
+use super::value::{End, FlowName, Process, Text, Time, hundredths};
 use crate::flow::Transport;
 use crate::record::{self, EndReason, FlowDirection, FlowEvent, FlowRecord, ParentRef};
 
@@ -229,7 +229,7 @@ impl<'a> From<&'a ParentRef> for Parent<'a> {
             turn: parent.turn,
             request: parent.request.as_deref().map(Text::Borrowed),
             in_flight: parent.in_flight,
-            confidence: parent.confidence,
+            confidence: hundredths(parent.confidence),
         }
     }
 }

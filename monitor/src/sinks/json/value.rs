@@ -165,6 +165,11 @@ impl<'a> From<&'a ProcessRef> for Process<'a> {
     }
 }
 
+/// A share as records show it: two digits say all that an estimate knows.
+pub(super) fn hundredths(share: f32) -> f32 {
+    (share * 100.0).round() / 100.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

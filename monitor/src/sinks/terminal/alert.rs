@@ -91,7 +91,7 @@ fn facts(alert: &Alert<'_>) -> String {
         to("to", target.destination.as_ref()),
         to("at", target.endpoint.as_ref()),
         to("file", target.file.as_ref()),
-        Some(format!("confidence {}", alert.confidence)),
+        Some(format!("confidence {:.2}", alert.confidence)),
         Some(format!("monitor explain {}", name(&alert.id))),
     ]
     .into_iter()

@@ -122,7 +122,7 @@ pub fn dns(style: Style, time: Time, dns: &Dns<'_>) -> String {
 pub fn tls(style: Style, time: Time, tls: &Tls<'_>) -> String {
     let name = tls.server_name.as_deref().unwrap_or("(no name)");
     let alpn = tls.alpn.iter().map(|a| printable(a, 20)).collect::<Vec<_>>().join(",");
-    let parts = [Some(format!("TLS {}", tls.version)), (!alpn.is_empty()).then_some(alpn)];
+    let parts = [Some(tls.version.to_string()), (!alpn.is_empty()).then_some(alpn)];
     format!(
         "{} {}  {}  {}",
         clock(time),
