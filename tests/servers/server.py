@@ -108,6 +108,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.mark_header()
         self.status = code
         super().send_response(code, message)
+        if self.close_connection:
+            # Told, since a client that believes in keep-alive would send its next request to a closing connection.
+            self.send_header("Connection", "close")
 
     def end_headers(self):
         super().end_headers()
@@ -205,11 +208,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.plain(32)
 
     def on_until_close(self, argument, _):
+        self.close_connection = True
         self.send_response(200)
-        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(b"y" * int(argument))
-        self.close_connection = True
 
     def on_call(self, argument, _):
         host, port, path = argument.split("/", 2)
