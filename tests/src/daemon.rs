@@ -39,6 +39,12 @@ pub fn binary() -> PathBuf {
     }
 }
 
+/// Whether the binary is a build without optimization, by the folder that cargo put it into. Its engine takes about ten
+/// times as long, and a load generator at full speed shares two cores with it.
+pub fn is_unoptimized() -> bool {
+    binary().parent().is_some_and(|folder| folder.ends_with("debug"))
+}
+
 /// How a daemon is to be started; keep it to start another on the same state.
 #[derive(Clone, Debug)]
 pub struct Launch {

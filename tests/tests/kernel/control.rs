@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use monitor_tests::daemon::binary;
+use monitor_tests::daemon::is_unoptimized;
 use monitor_tests::host::{figure, tool};
 use monitor_tests::namespace::succeed;
 use monitor_tests::nginx::Setup;
@@ -150,6 +150,7 @@ fn answers_come_in_time_under_load() {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    let limit = if is_unoptimized() { P99_UNOPTIMIZED } else { P99 };
     for (path, mut times) in times {
         times.sort_unstable();
         let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
@@ -158,13 +159,7 @@ fn answers_come_in_time_under_load() {
             &format!("{} asked, median {median:?}, p99 {p99:?}", times.len()),
         );
         assert!(times.len() >= 5, "{} queries of {path} in 4 s", times.len());
-        assert!(p99 < p99_limit(), "p99 of {path} is {p99:?}");
+        assert!(p99 < limit, "p99 of {path} is {p99:?}");
     }
     drop(daemon.stop());
-}
-
-/// By the folder that cargo put the binary into.
-fn p99_limit() -> Duration {
-    let unoptimized = binary().parent().is_some_and(|folder| folder.ends_with("debug"));
-    if unoptimized { P99_UNOPTIMIZED } else { P99 }
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod control;
 mod detector;
 mod flows;
+mod headers;
 mod lifecycle;
 mod names;
 mod nginx;

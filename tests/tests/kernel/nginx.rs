@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use monitor_tests::daemon::is_unoptimized;
 use monitor_tests::nginx::Setup;
 use monitor_tests::{Field, Host, Launch, Namespace};
 
@@ -44,7 +45,12 @@ fn as_fast_as_wrk_can() {
     };
     let (net, mut daemon) = (Namespace::new(), Launch::new().start());
     let nginx = Setup::on(18003).start(&net);
-    let summary = net.run("wrk", &["-t1", "-c8", "-d2s", "http://127.0.0.1:18003/612"]);
+    let mut arguments = vec!["-t1", "-c8", "-d2s"];
+    if is_unoptimized() {
+        arguments.extend(["-s", concat!(env!("CARGO_MANIFEST_DIR"), "/servers/pace.lua")]);
+    }
+    arguments.push("http://127.0.0.1:18003/612");
+    let summary = net.run("wrk", &arguments);
     let summary = text(&summary);
     let counted = summary
         .lines()
