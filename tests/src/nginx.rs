@@ -1,5 +1,6 @@
 //! nginx with a directory of its own, whose access log is an independent truth.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -148,6 +149,7 @@ impl Nginx {
             exe: executable("nginx"),
             ..Truth::default()
         };
+        let mut last_serial = BTreeMap::new();
         for line in self.log() {
             let number = |path: &str| line.number(path).unwrap_or_else(|| panic!("{path} of {line}"));
             let client_port = line.port("/client_port").expect("a client port");
@@ -156,9 +158,15 @@ impl Nginx {
                 number("/body_bytes_sent"),
                 number("/request_length"),
             );
-            let (all_read, all_written) = truth.connections.entry(client_port).or_default();
-            *all_read += received;
-            *all_written += sent;
+            let connections = truth.connections.entry(client_port).or_default();
+            // `$connection` is a serial number: a port that comes again has another.
+            if last_serial.insert(client_port, number("/connection")) != Some(number("/connection")) {
+                connections.push((0, 0));
+            }
+            if let Some((all_read, all_written)) = connections.last_mut() {
+                *all_read += received;
+                *all_written += sent;
+            }
             truth.transactions.push(Transaction {
                 client_port,
                 method: line.text("/method").unwrap_or_default().to_owned(),

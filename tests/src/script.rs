@@ -81,7 +81,7 @@ impl Script {
         );
         wait::until(&what, PATIENCE, || {
             let truth = self.account();
-            (truth.transactions.len() >= transactions && truth.connections.len() >= connections).then_some(truth)
+            (truth.transactions.len() >= transactions && truth.connections() >= connections).then_some(truth)
         })
     }
 
@@ -114,9 +114,8 @@ impl Script {
         for line in self.log() {
             if let Some(client_port) = line.port("/connection") {
                 let counts = line.number("/bytes_read").zip(line.number("/bytes_written"));
-                truth
-                    .connections
-                    .insert(client_port, counts.expect("counts of the connection"));
+                let ended = truth.connections.entry(client_port).or_default();
+                ended.push(counts.expect("counts of the connection"));
                 continue;
             }
             truth.transactions.push(Transaction {

@@ -48,8 +48,8 @@ pub struct Truth {
     pub exe: String,
     /// Transactions; those of one connection in their order.
     pub transactions: Vec<Transaction>,
-    /// Bytes read and written by connection, keyed by the client's port, where the log tells.
-    pub connections: BTreeMap<u16, (u64, u64)>,
+    /// Bytes read and written by connection, where the log tells: by the client's port, which may come again, in order.
+    pub connections: BTreeMap<u16, Vec<(u64, u64)>>,
     /// Whether the client may have left in the middle of the last transaction of a connection (a load generator's end).
     pub last_may_be_cut: bool,
 }
@@ -71,7 +71,7 @@ impl Truth {
             &format!(
                 "{} transactions on {} connections, {bytes} bytes compared, {} mismatches",
                 self.transactions.len(),
-                self.ports().len(),
+                self.connections(),
                 mismatches.len()
             ),
         );
@@ -88,11 +88,9 @@ impl Truth {
         );
     }
 
-    fn ports(&self) -> BTreeSet<u16> {
-        self.transactions
-            .iter()
-            .map(|transaction| transaction.client_port)
-            .collect()
+    /// How many connections the log tells of.
+    pub fn connections(&self) -> usize {
+        self.connections.values().map(Vec::len).sum()
     }
 
     fn compare_transactions(&self, records: &Records, mismatches: &mut Vec<String>) -> u64 {
@@ -234,23 +232,28 @@ impl Truth {
                 .push(record);
         }
         let mut bytes = 0;
-        for (port, (read, written)) in &self.connections {
-            let ends = by_port.get(port).map_or(&[][..], Vec::as_slice);
-            let [end] = ends else {
+        for (port, connections) in &self.connections {
+            let mut ends = by_port.remove(port).unwrap_or_default();
+            // RFC 3339 in UTC sorts as text.
+            ends.sort_by_key(|end| end.text("/start"));
+            // A server's log has no line for a connection that asked nothing.
+            ends.retain(|end| end.number("/bytes_received") != Some(0) || end.number("/bytes_sent") != Some(0));
+            if ends.len() != connections.len() {
+                let (expected, recorded) = (connections.len(), ends.len());
                 mismatches.push(format!(
-                    "port {port}: one end of the flow expected, {} recorded",
-                    ends.len()
+                    "port {port}: {expected} connections, {recorded} ends of flows recorded"
                 ));
-                continue;
-            };
-            for (what, value, path) in [("read", read, "/bytes_received"), ("written", written, "/bytes_sent")] {
-                if end.number(path) == Some(*value) {
-                    bytes += value;
-                } else {
-                    mismatches.push(format!(
-                        "port {port}: {value} bytes {what} by the server, recorded {:?}: {end}",
-                        end.number(path)
-                    ));
+            }
+            for ((read, written), end) in connections.iter().zip(ends) {
+                for (what, value, path) in [("read", read, "/bytes_received"), ("written", written, "/bytes_sent")] {
+                    let found = end.number(path);
+                    if found == Some(*value) {
+                        bytes += value;
+                    } else {
+                        mismatches.push(format!(
+                            "port {port}: {value} bytes {what} by the server, recorded {found:?}: {end}"
+                        ));
+                    }
                 }
             }
         }

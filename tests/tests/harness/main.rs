@@ -34,7 +34,7 @@ fn nginx_tells_what_curl_counted() {
         transaction.client_port
     );
     assert_eq!(text(&client), counted);
-    assert_eq!(truth.connections.len(), 1);
+    assert_eq!(truth.connections(), 1);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn python_tells_what_curl_counted() {
         format!("{request} {header} {body} {}", transaction.client_port)
     });
     assert_eq!(text(&client), counted.collect::<String>());
-    let (read, written) = truth.connections[&truth.transactions[0].client_port];
+    let (read, written) = truth.connections[&truth.transactions[0].client_port][0];
     let sum = |count: fn(&monitor_tests::Transaction) -> Option<u64>| {
         truth.transactions.iter().filter_map(count).sum::<u64>()
     };
@@ -131,7 +131,7 @@ fn node_tells_what_curl_counted() {
         text(&client),
         format!("{} {}", transaction.request.unwrap_or(0), transaction.client_port)
     );
-    let (read, written) = truth.connections[&transaction.client_port];
+    let (read, written) = truth.connections[&transaction.client_port][0];
     assert_eq!((Some(read), Some(written)), (transaction.request, transaction.response));
 }
 

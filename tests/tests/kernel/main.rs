@@ -47,7 +47,7 @@ fn text(output: &Output) -> String {
 fn compare_nginx(case: &str, nginx: Nginx, mut daemon: Daemon, transactions: usize) -> Records {
     let truth = nginx.truth(transactions);
     daemon.wait_for_http(truth.port, truth.transactions.len());
-    daemon.wait_for_closes(truth.port, truth.connections.len());
+    daemon.wait_for_closes(truth.port, truth.connections());
     let records = daemon.stop();
     truth.check(case, &records);
     assert_eq!(records.lost(), 0, "{}", records.stats());
