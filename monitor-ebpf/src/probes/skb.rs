@@ -16,9 +16,9 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use monitor_common::{
-    CAUSE_FOUND, CAUSE_OPEN, CAUSE_PROGRESS, CHUNK_DATAGRAM, CLASS_IGNORED, ChunkRecord, FLOW_ESTABLISHED,
-    FLOW_JOINED_LATE, FLOW_LOCAL_PEER, Header, KIND_CHUNK, ListenerKey, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE,
-    ROLE_UNKNOWN, SENT, SocketState, Tuple, UdpKey, loss,
+    CAUSE_FOUND, CAUSE_OPEN, CAUSE_PROGRESS, CHUNK_DATAGRAM, CHUNK_TURN_START, CLASS_IGNORED, ChunkRecord,
+    FLOW_ESTABLISHED, FLOW_JOINED_LATE, FLOW_LOCAL_PEER, Header, KIND_CHUNK, ListenerKey, RECEIVED, ROLE_ACTIVE,
+    ROLE_PASSIVE, ROLE_UNKNOWN, SENT, SocketState, Tuple, UdpKey, loss,
 };
 
 use crate::capture;
@@ -270,6 +270,7 @@ fn before_socket(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_void) {
         seq: packet.seq.wrapping_add(u32::from(packet.flags & SYN != 0)),
         segment_len: packet.payload_len,
         turn: 1,
+        flags: CHUNK_TURN_START,
         direction: RECEIVED,
         ..ChunkRecord::default()
     };

@@ -108,6 +108,7 @@ impl<C: Core, S: Source> Engine<C, S> {
             };
             self.answer(sleep);
         }
+        self.source.take_stock();
         let until = Instant::now() + LAST_DRAIN;
         while self.turn()?.more && Instant::now() < until {}
         self.now = self.now.max(self.source.now());

@@ -137,6 +137,10 @@ impl Source for Capture {
         })
     }
 
+    fn take_stock(&mut self) {
+        Self::take_stock(self);
+    }
+
     fn apply(&mut self, commands: &[Command]) {
         Self::apply(self, commands);
     }

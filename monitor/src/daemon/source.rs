@@ -14,6 +14,9 @@ pub trait Source {
     /// questions are answered between.
     fn drain(&mut self, each: impl FnMut(Timestamp, Event)) -> anyhow::Result<Drained>;
 
+    /// The end is near: what has not been told yet is to come with the next drains.
+    fn take_stock(&mut self) {}
+
     /// Does what the engine asks for, as far as it can.
     fn apply(&mut self, commands: &[Command]);
 

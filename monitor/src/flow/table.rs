@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{FiveTuple, Flow};
+use super::{FiveTuple, Flow, Transport};
 use crate::event::FlowId;
 
 /// Ids of flows that ended, remembered so that what straggles in after the end does not make them anew.
@@ -179,6 +179,10 @@ impl FlowTable {
 }
 
 fn scope(tuple: &FiveTuple, netns: u64) -> u64 {
+    // A UDP server that has not read yet is in no known namespace.
+    if tuple.transport == Transport::Udp {
+        return 0;
+    }
     let loopback = |ip: IpAddr| ip.is_loopback();
     if loopback(tuple.local.ip()) || loopback(tuple.remote.ip()) {
         netns
@@ -190,7 +194,6 @@ fn scope(tuple: &FiveTuple, netns: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Transport;
 
     fn flow(cookie: u64, local: &str, remote: &str, netns: u64) -> Flow {
         let tuple = FiveTuple {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use monitor_tests::host::executable;
 use monitor_tests::nginx::Setup;
-use monitor_tests::{Field, Host, Launch, Namespace, Running, Script};
+use monitor_tests::{Field, Host, Launch, Namespace, Script};
 
 use crate::{compare_nginx, compare_script};
 
@@ -81,35 +81,6 @@ fn equal_tuples_of_two_namespaces_are_two_flows() {
     assert_eq!(http.len(), 2, "{http:#?}");
     assert_eq!(records.closes(18305).len(), 2);
     assert_eq!([http[0].number("/process/pid"), http[1].number("/process/pid")], pids);
-}
-
-#[test]
-fn a_slow_handshake_between_namespaces() {
-    let Some(_host) = Host::claim(&["nginx", "curl"]) else {
-        return;
-    };
-    let (left, right) = Namespace::pair("10.98.2.");
-    let mut daemon = Launch::new().start();
-    let nginx = Setup {
-        address: "10.98.2.2",
-        ..Setup::on(18306)
-    }
-    .start(&right);
-    // The first SYN gets lost, and comes again after a second.
-    right.ip(&["link", "set", "dev", right.name(), "down"]);
-    let mut client = left.command("curl");
-    let client = client.args(["-s", "-o", "/dev/null", "http://10.98.2.2:18306/612"]);
-    let mut client = Running::start(client);
-    daemon.wait_for("the connection to begin", |records| !records.flows(18306).is_empty());
-    right.ip(&["link", "set", "dev", right.name(), "up"]);
-    assert!(client.wait().expect("curl ends").success());
-    let records = compare_nginx("nginx over veth, a SYN lost", nginx, daemon, 1);
-    records.transaction(18306).expect("/role", "server");
-    let close = records.close(18306);
-    close.expect("/direction", "local");
-    close.expect("/local/port", 18306);
-    close.expect("/process/name", "nginx");
-    close.expect("/peer_process/name", "curl");
 }
 
 /// nginx at one end of a veth pair, curl at the other.

@@ -121,6 +121,14 @@ impl Capture {
         Ok(drained)
     }
 
+    /// Has every flow that moved since its last record say so: its records come with the next drains.
+    pub fn take_stock(&mut self) {
+        if let Ok(mut ebpf) = self.ebpf.lock() {
+            sockets::walk(&mut ebpf);
+        }
+        self.sweeper.soon();
+    }
+
     /// Passes the engine's wishes to the kernel. A full map costs some copying, no count: it is not an error.
     pub fn apply(&mut self, commands: &[Command]) {
         let mut policies_changed = false;

@@ -74,6 +74,11 @@ impl Sweeper {
         }
     }
 
+    /// The next sweep looks at everything.
+    pub(super) fn soon(&mut self) {
+        (self.swept, self.udp_swept, self.tails_swept) = (0, 0, 0);
+    }
+
     /// Records lost so far, by any cause that the socket iterator can make good.
     pub(super) fn losses(&self) -> u64 {
         let of = |cause: u32| self.latest.by_cause[cause as usize];
