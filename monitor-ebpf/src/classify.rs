@@ -23,7 +23,7 @@ pub(crate) fn first_bytes(first: [u8; 4], tuple: &Tuple) -> u8 {
     CLASS_OPAQUE
 }
 
-/// Whether a message starts so in all likelihood: the methods in use (RFC 9110 section 9, RFC 5789, WebDAV's most common)
+/// Whether a message starts so in all likelihood: the methods in use (RFC 9110 section 9, RFC 5789, RFC 4918's most common)
 /// or a response. A stream of other bytes gets no budget for looking like this by chance.
 #[inline(always)]
 pub(crate) fn message_start(first: [u8; 4]) -> bool {
