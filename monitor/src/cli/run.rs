@@ -75,7 +75,10 @@ fn start(config: &Config, directory: &std::path::Path, kernel_log: bool) -> Resu
     for notice in opened.notices.iter().chain(&notices) {
         warn!("{notice}");
     }
-    info!("{} kernel programs attached", capture.verified_instructions().len());
+    info!(
+        "{} kernel programs attached",
+        capture.facilities().iter().filter(|f| !f.is_missing()).count()
+    );
     Ok((core, capture))
 }
 

@@ -86,14 +86,6 @@ impl Capture {
         &self.facilities
     }
 
-    /// Instructions that the verifier went through, by program (5.16).
-    pub fn verified_instructions(&self) -> Vec<(String, u32)> {
-        self.ebpf
-            .lock()
-            .map(|ebpf| programs::verified_instructions(&ebpf))
-            .unwrap_or_default()
-    }
-
     /// Event time now.
     pub fn now(&self) -> Timestamp {
         self.clock.at(monotonic_ns())

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use anyhow::{Context, Result};
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, Iter, Program,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr, Iter,
 };
 use aya::{Btf, Ebpf};
 use tracing::debug;
@@ -141,7 +141,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, attach: bool) ->
                     if attach && matches!(spec.hook, Hook::Iter(_)) {
                         sockets::walk(ebpf);
                     }
-                    return Facility::ok(spec.name, spec.purpose, "");
+                    return Facility::ok(spec.name, spec.purpose, verified(ebpf, spec.program));
                 }
                 Err(error) => {
                     debug!("{}: {error:#}", spec.name);
@@ -212,15 +212,11 @@ fn start(ebpf: &mut Ebpf, btf: &Btf, cgroup: &File, spec: &Spec, attach: bool) -
     Ok(())
 }
 
-/// Instructions that the verifier went through for each loaded program (5.16), by program name.
-pub(super) fn verified_instructions(ebpf: &Ebpf) -> Vec<(String, u32)> {
-    ebpf.programs()
-        .filter_map(|(name, program)| Some((name.to_owned(), instructions(program)?)))
-        .collect()
-}
-
-fn instructions(program: &Program) -> Option<u32> {
-    program.info().ok()?.verified_instruction_count()
+/// Instructions that the verifier went through (5.16), in words; of a million that it would at most.
+fn verified(ebpf: &Ebpf, program: &str) -> String {
+    let info = ebpf.program(program).and_then(|program| program.info().ok());
+    let instructions = info.and_then(|info| info.verified_instruction_count());
+    instructions.map_or_else(String::new, |count| format!("{count} instructions verified"))
 }
 
 /// Why in one line: the verifier's log is long, and its last line before the statistics says it.
