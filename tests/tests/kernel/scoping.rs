@@ -66,3 +66,24 @@ fn by_cgroup(name: &str, config: impl Fn(&str) -> String, inside: bool) {
     assert_eq!(http.len(), 1, "{http:#?}");
     http[0].expect("/client/port", ports[1]);
 }
+
+#[test]
+fn datagrams_of_an_excluded_cgroup() {
+    const SEND: &str = "import socket,sys; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
+                        s.sendto(b'x', ('127.0.0.1', int(sys.argv[1]))); s.close()";
+    let Some(_host) = Host::claim(&["python3", "sh"]) else {
+        return;
+    };
+    let net = Namespace::new();
+    let cgroup = ChildCgroup::new("datagrams");
+    let config = format!("[capture]\nexclude_cgroups = [\"{}\"]\n", cgroup.name());
+    let mut daemon = Launch::new().config(&config).start();
+    for (port, enters) in [("18611", true), ("18612", false)] {
+        let mut sender = net.command(tool("python3"));
+        sender.args(["-c", SEND, port]);
+        namespace::succeed(if enters { cgroup.enter(&sender) } else { sender }.stdin(std::process::Stdio::null()));
+    }
+    daemon.wait_for_closes(18612, 1);
+    let records = daemon.stop();
+    assert!(records.flows(18611).is_empty(), "{:#?}", records.flows(18611));
+}
