@@ -2,7 +2,7 @@
 //!
 //! - Relies on: `BPF_PROG_TYPE_CGROUP_SOCK` with `BPF_CGROUP_INET_SOCK_RELEASE` (5.9).
 //! - Gives: the owner of sockets that never read (a server that only streams, a splice relay); the end of a UDP flow.
-//! - Costs: about 50 ns a closed socket.
+//! - Costs: one look-up of socket storage a closed socket; more where nobody owned it yet.
 //! - Writes: the close record of a UDP socket's first peer; others end by being idle.
 
 use aya_ebpf::macros::cgroup_sock;

@@ -1,6 +1,7 @@
 //! `cgroup_skb` ingress and egress at the root of cgroup v2: every packet of every socket, with the socket.
 //!
-//! - Relies on: `BPF_PROG_TYPE_CGROUP_SKB` with direct packet access and socket storage (5.10; socket storage 5.2).
+//! - Relies on: `BPF_PROG_TYPE_CGROUP_SKB` with direct packet access, socket storage (5.2) and
+//!   `bpf_skc_to_tcp_sock` (5.9).
 //! - Sees: sendfile, splice, `io_uring` and zero-copy alike; connections older than the monitor; segments out of order on
 //!   ingress, before TCP has judged them. Ingress holds no socket lock.
 //! - Costs: a pure acknowledgement ends after the header; a payload segment pays socket storage and, while its turn is

@@ -2,7 +2,8 @@
 //!
 //! - Relies on: `(struct sock *sk, int ret, int flags)` (6.3). Fires after delivery, in process context, for every
 //!   family. `splice` and `TCP_ZEROCOPY_RECEIVE` do not pass here: their sockets are owned by who releases them.
-//! - Costs: about 5 ns where the owner is known and no new request has come, 50 ns at the first read of each request.
+//! - Costs: 118 ns a read on average where each brings a request or an answer, of which an empty program reports about 60
+//!   (keep-alive load on both ends, `kernel.bpf_stats_enabled=1`).
 //! - Writes: owner records, when the process that reads changes.
 
 use core::ffi::c_void;

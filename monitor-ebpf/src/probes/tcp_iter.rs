@@ -1,7 +1,7 @@
 //! `iter/tcp`: sockets that exist when the monitor starts, and reconciliation afterwards.
 //!
 //! - Relies on: `bpf_iter__tcp { meta, sk_common, uid }` (5.9); walks the network namespace of who reads the iterator.
-//! - Costs: about a microsecond a socket and walk; walks happen at the start, every 30 s and after a loss.
+//! - Costs: one look-up of socket storage a socket and walk, and a record where it moved; walks happen at the start, every 30 s and after a loss.
 //! - Writes: found for sockets without state, progress for those that moved since their last record.
 
 use core::ffi::c_void;

@@ -11,8 +11,9 @@ pub(super) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// Reads the offset of every field that the programs use; a field that this kernel lacks is [`ABSENT`], and its name is in
 /// the list returned beside.
 pub(super) fn read() -> Result<(Offsets, Vec<String>)> {
-    let bytes = std::fs::read(KERNEL_BTF)
-        .with_context(|| format!("{KERNEL_BTF} can not be read: the kernel needs CONFIG_DEBUG_INFO_BTF=y (5.4)"))?;
+    let bytes = std::fs::read(KERNEL_BTF).with_context(|| {
+        format!("{KERNEL_BTF} can not be read: the kernel needs CONFIG_DEBUG_INFO_BTF=y, and to be Linux 5.12 or newer")
+    })?;
     let types = Types::new(bytes).with_context(|| format!("{KERNEL_BTF} can not be understood"))?;
     let mut values = Vec::new();
     let mut absent = Vec::new();
