@@ -17,7 +17,8 @@ pub enum Guess {
     Other,
     /// More bytes decide.
     More,
-    /// A known method, a space and the start of a target: an HTTP request, unless its line ends in another version.
+    /// A known method, a space and the start of a target: an HTTP request, unless its line ends in another version. Or a
+    /// line that ends without one: HTTP/0.9, unless more follows.
     LikelyRequest,
 }
 
@@ -113,6 +114,7 @@ pub fn request_start(bytes: &[u8]) -> Start {
     }
     match rest.iter().position(|b| *b == b'\n') {
         Some(end) if has_http_version(&rest[..end]) => Start::Yes,
+        Some(end) if known && is_lone_target(&rest[..end]) => Start::Likely,
         None if known && !rest.is_empty() => Start::Likely,
         None if known || !rest.iter().any(|b| b.is_ascii_control() && *b != b'\r') => Start::More,
         Some(_) | None => Start::No,
@@ -135,6 +137,13 @@ fn has_http_version(line: &[u8]) -> bool {
     line.rsplit(|b| *b == b' ')
         .find(|word| !word.is_empty() && *word != b"\r")
         .is_some_and(|word| word.starts_with(b"HTTP/"))
+}
+
+/// The rest of a request line that has no version (RFC 1945 section 4.1): a path or an absolute URI, and nothing else.
+fn is_lone_target(line: &[u8]) -> bool {
+    let target = line.strip_suffix(b"\r").unwrap_or(line);
+    target.iter().all(|b| !b.is_ascii_control() && *b != b' ')
+        && (target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://"))
 }
 
 /// One is the start of the other.
@@ -179,6 +188,7 @@ mod tests {
         check(b"BREW /pot HTTP/1.1\r\n", Guess::HttpRequest);
         check(b"GET /a/long/path", Guess::LikelyRequest);
         check(b"BREW /pot HT", Guess::More);
+        check(b"GET /\r\n", Guess::LikelyRequest);
         check(b"HTTP/1.1 200 OK", Guess::HttpResponse);
         check(b"HEAD / HTTP/1.1\r\n", Guess::HttpRequest);
         check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Guess::Http2);
@@ -197,7 +207,8 @@ mod tests {
         check(b"get key\r\n", Guess::Other);
         check(b"\x00\x00\x00\x08\x04\xd2\x16\x2f", Guess::Other);
         check(b"\x16\x09", Guess::Other);
-        check(b"GET /\r\n", Guess::Other);
+        check(b"GET key\r\n", Guess::Other);
+        check(b"GET /a b\r\n", Guess::Other);
     }
 
     #[test]

@@ -27,6 +27,32 @@ fn fixtures() -> Vec<PathBuf> {
     paths
 }
 
+/// The names in the table of `docs/records.md`, so that none is without a page, a rule and a case.
+#[test]
+fn every_anomaly_has_a_conversation() {
+    let page = include_str!("../../../docs/records.md");
+    let table = page.split_once("### Anomalies").expect("the section").1;
+    let names: Vec<&str> = table
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---"))
+        .skip(1)
+        .map_while(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(names.len() >= 30, "only {names:?} found");
+    let texts: Vec<String> = fixtures()
+        .iter()
+        .map(|path| std::fs::read_to_string(path).expect("a fixture"))
+        .collect();
+    let told = |name: &&str| {
+        let lines = texts.iter().flat_map(|text| text.lines());
+        let mut lists = lines.filter_map(|line| Some(line.split_once(" anomalies=")?.1.split(',')));
+        lists.any(|mut list| list.any(|told| told == *name))
+    };
+    let missing: Vec<&&str> = names.iter().filter(|name| !told(name)).collect();
+    assert!(missing.is_empty(), "no conversation has {missing:?}");
+}
+
 #[test]
 fn every_conversation_gives_what_it_says() {
     let update = std::env::var_os("UPDATE_CONVERSATIONS").is_some();

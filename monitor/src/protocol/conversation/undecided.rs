@@ -59,6 +59,17 @@ impl Conversation {
 
     /// `direction` speaks `guess`, told from what is held, or from `data` alone.
     fn decide(&mut self, direction: Direction, guess: Guess, data: Option<Data>, out: &mut Vec<Message>) {
+        if guess == Guess::Other
+            && let Speech::Undecided(Some(undecided)) = &self.speech
+            && identify::first_bytes(&undecided.prefix(direction.reverse())) == Guess::LikelyRequest
+        {
+            // What is answered so was HTTP/0.9, if anything.
+            self.decide(direction.reverse(), Guess::LikelyRequest, None, out);
+            if let Some(data) = data {
+                self.data(direction, data, out);
+            }
+            return;
+        }
         let (speech, client) = match guess {
             Guess::HttpRequest | Guess::LikelyRequest => (Some(App::Http1), Some(direction)),
             Guess::HttpResponse => (Some(App::Http1), Some(direction.reverse())),

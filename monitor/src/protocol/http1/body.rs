@@ -1,6 +1,6 @@
 //! A body on its way: counted, never kept.
 
-use super::anomaly::Anomaly;
+use super::anomaly::Anomalies;
 use super::chunked::Chunked;
 use super::head::Framing;
 use crate::stream::Interest;
@@ -47,7 +47,7 @@ pub(super) struct Step {
     /// It is over.
     pub done: bool,
     /// What was odd.
-    pub anomaly: Option<Anomaly>,
+    pub anomalies: Anomalies,
 }
 
 impl Body {
@@ -82,14 +82,14 @@ impl Body {
             Kind::UntilClose => self.decoded += all,
             Kind::Unknown => {}
             Kind::Chunked(chunked) => {
-                if let Ok(read) = chunked.read(bytes) {
+                let read = chunked.read(bytes);
+                step.anomalies = read.anomalies;
+                if read.bad {
+                    self.kind = Kind::Unknown;
+                } else {
                     self.decoded += read.decoded;
                     step.used = read.used as u64;
                     step.done = read.done;
-                    step.anomaly = read.bare_lf.then_some(Anomaly::BareLf);
-                } else {
-                    self.kind = Kind::Unknown;
-                    step.anomaly = Some(Anomaly::BadChunk);
                 }
             }
         }
@@ -113,7 +113,7 @@ impl Body {
                 self.decoded += step.used;
             }
             Kind::Chunked(chunked) => {
-                if chunked.skip(len).is_ok() {
+                if chunked.skip(len) {
                     self.decoded += len;
                 } else {
                     self.kind = Kind::Unknown;

@@ -31,6 +31,10 @@ pub(super) struct Fields<'a> {
     pub coding: Coding,
     /// What `Upgrade` offers or grants.
     pub upgrade: Option<App>,
+    /// `Connection: close`.
+    pub close: bool,
+    /// `Connection: keep-alive`.
+    pub keep_alive: bool,
     /// Oddities among them.
     pub anomalies: Anomalies,
 }
@@ -44,9 +48,11 @@ impl<'a> Fields<'a> {
                     self.anomalies.add(Anomaly::RepeatedHost);
                 } else {
                     self.host = Some(value);
+                    self.anomalies.add_if(!is_host(value), Anomaly::BadHost);
                 }
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = self.upgrade.or_else(|| upgrade(value)),
+            10 if name.eq_ignore_ascii_case(b"connection") => self.add_connection(value),
             10 if name.eq_ignore_ascii_case(b"user-agent") => {
                 self.user_agent.get_or_insert(value);
             }
@@ -55,6 +61,12 @@ impl<'a> Fields<'a> {
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.add_coding(value),
+            14 => self
+                .anomalies
+                .add_if(looks_like(name, b"content-length"), Anomaly::LookalikeField),
+            17 => self
+                .anomalies
+                .add_if(looks_like(name, b"transfer-encoding"), Anomaly::LookalikeField),
             _ => {}
         }
     }
@@ -77,11 +89,27 @@ impl<'a> Fields<'a> {
         self.length = first;
     }
 
+    /// RFC 9112 section 9.1.
+    fn add_connection(&mut self, value: &[u8]) {
+        // What nearly all say.
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return;
+        }
+        for option in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+    }
+
     /// RFC 9112 section 6.1 and 7.
     fn add_coding(&mut self, value: &[u8]) {
         const CODINGS: [&[u8]; 6] = [b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity"];
         for item in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-            if item.eq_ignore_ascii_case(b"chunked") {
+            if item.is_empty() {
+                // An element that is to be passed over (RFC 9110 section 5.6.1.2), and that some read as another coding.
+                self.anomalies.add(Anomaly::OddTransferEncoding);
+            } else if item.eq_ignore_ascii_case(b"chunked") {
                 if self.coding == Coding::Chunked {
                     self.anomalies.add(Anomaly::OddTransferEncoding);
                 }
@@ -105,6 +133,32 @@ fn digits(bytes: &[u8]) -> Option<u64> {
         let digit = (*b as char).to_digit(10)?;
         sum.checked_mul(10)?.checked_add(u64::from(digit))
     })
+}
+
+/// Whether a name is `of` but for signs in the place of its letters' dashes.
+fn looks_like(name: &[u8], of: &[u8]) -> bool {
+    name.iter()
+        .zip(of)
+        .all(|(a, b)| a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric()))
+}
+
+/// RFC 3986 section 3.2.2 and 3.2.3, by characters: what a host and port are made of. An empty one is allowed (RFC 9112
+/// section 3.2).
+fn is_host(value: &[u8]) -> bool {
+    /// By byte, since every request has one.
+    const OF_HOST: [bool; 256] = {
+        let mut of_host = [false; 256];
+        let mut b = b'!';
+        while b <= b'~' {
+            of_host[b as usize] = !matches!(
+                b,
+                b'"' | b'#' | b'/' | b'<' | b'>' | b'?' | b'@' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+            );
+            b += 1;
+        }
+        of_host
+    };
+    value.iter().all(|b| OF_HOST[usize::from(*b)])
 }
 
 /// RFC 9110 section 7.8: a list of protocol names, the first that is known.
@@ -176,7 +230,40 @@ mod tests {
             Coding::Other,
             &["odd_transfer_encoding"],
         );
+        let empty = [("Transfer-Encoding", "chunked,")];
+        check(&empty, None, Coding::Chunked, &["odd_transfer_encoding"]);
+        check(
+            &[("Transfer-Encoding", "")],
+            None,
+            Coding::None,
+            &["odd_transfer_encoding"],
+        );
         let twice = [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")];
         check(&twice, None, Coding::Chunked, &["odd_transfer_encoding"]);
+    }
+
+    #[test]
+    fn names_that_look_like_framing() {
+        for name in ["Content_Length", "content.length", "TRANSFER_ENCODING"] {
+            check(&[(name, "5")], None, Coding::None, &["lookalike_field"]);
+        }
+        for name in [
+            "Content-Lengths",
+            "X-Content-Lengt",
+            "Contentxlength",
+            "Accept-Encodings_",
+        ] {
+            check(&[(name, "5")], None, Coding::None, &[]);
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for good in ["h", "example.org:80", "[::1]:8080", "a_b", "192.0.2.1", ""] {
+            check(&[("Host", good)], None, Coding::None, &[]);
+        }
+        for bad in ["a b", "a/b", "user@h", "a\\b", "h\u{e9}", "<h>", "a\u{0}"] {
+            check(&[("Host", bad)], None, Coding::None, &["bad_host"]);
+        }
     }
 }

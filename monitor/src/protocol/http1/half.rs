@@ -81,7 +81,19 @@ impl Collected {
 
     /// Adds all of `data`.
     pub(super) fn push(&mut self, data: &Data) {
-        self.bytes.extend_from_slice(&data.bytes);
+        self.push_some(data, data.bytes.len());
+    }
+
+    /// Adds `data`, up to the first byte past [`MAX_HEAD`]; gives the number of bytes taken.
+    pub(super) fn fill(&mut self, data: &Data) -> usize {
+        let room = (MAX_HEAD + 1).saturating_sub(self.bytes.len());
+        let taken = data.bytes.len().min(room);
+        self.push_some(data, taken);
+        taken
+    }
+
+    fn push_some(&mut self, data: &Data, len: usize) {
+        self.bytes.extend_from_slice(&data.bytes[..len]);
         self.last = data.time;
     }
 
@@ -107,6 +119,8 @@ pub(super) struct Half {
     pub place: Place,
     /// Header bytes that wait for the rest; rare, hence boxed.
     pub collected: Option<Box<Collected>>,
+    /// The message before said that it was the last (RFC 9112 section 9.6).
+    pub closing: bool,
 }
 
 impl Half {
@@ -115,6 +129,7 @@ impl Half {
         Self {
             place: if joined_late { Place::Lost } else { Place::Head },
             collected: None,
+            closing: false,
         }
     }
 

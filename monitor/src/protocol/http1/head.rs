@@ -56,6 +56,8 @@ pub(super) struct RequestHead {
     pub length: Option<u64>,
     /// `Transfer-Encoding`.
     pub coding: Coding,
+    /// Another request may follow (RFC 9112 section 9.3).
+    pub persists: bool,
     /// Oddities.
     pub anomalies: Anomalies,
 }
@@ -75,6 +77,8 @@ pub(super) struct ResponseHead {
     pub coding: Coding,
     /// `Upgrade`.
     pub upgrade: Option<App>,
+    /// Another response may follow.
+    pub persists: bool,
     /// Oddities.
     pub anomalies: Anomalies,
 }
@@ -128,15 +132,24 @@ impl RequestHead {
     /// From the parts of the request line and the fields.
     pub(super) fn new(method: &[u8], target: &[u8], version: HttpVersion, fields: &Fields<'_>) -> Self {
         let mut anomalies = fields.anomalies;
-        if target.iter().any(|b| !b.is_ascii_graphic()) {
-            anomalies.add(Anomaly::BadTarget);
+        if !target.iter().all(u8::is_ascii_graphic) {
+            let bad = target.iter().any(|b| b.is_ascii() && !b.is_ascii_graphic());
+            anomalies.add_if(bad, Anomaly::BadTarget);
+            anomalies.add_if(!target.is_ascii(), Anomaly::NonAsciiTarget);
         }
         let (authority, path) = split_target(target);
         let host = authority.or(fields.host);
+        let named = if method == b"CONNECT" { Some(target) } else { authority };
+        if let (Some(named), Some(host)) = (named, fields.host) {
+            anomalies.add_if(!same_host(named, host), Anomaly::HostMismatch);
+        }
         if fields.host.is_none() && version == HttpVersion::Http11 {
             anomalies.add(Anomaly::MissingHost);
         }
         let framing = request_framing(version, fields, &mut anomalies);
+        let has_body = matches!(framing, Framing::Length(_) | Framing::Chunked);
+        let meaningless = matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"CONNECT" | b"TRACE");
+        anomalies.add_if(has_body && meaningless, Anomaly::UnusualBody);
         Self {
             request: Request {
                 method: printable(method, MAX_TEXT),
@@ -158,6 +171,7 @@ impl RequestHead {
             framing,
             length: fields.length,
             coding: fields.coding,
+            persists: persists(version, fields),
             anomalies,
         }
     }
@@ -175,6 +189,11 @@ impl ResponseHead {
                 anomalies.add(Anomaly::EncodingInHttp10);
             }
         }
+        let announces = fields.coding != Coding::None || fields.length.is_some_and(|length| length > 0);
+        anomalies.add_if(
+            announces && matches!(status, 100..200 | 204),
+            Anomaly::LengthWithoutBody,
+        );
         Self {
             status,
             version,
@@ -182,6 +201,7 @@ impl ResponseHead {
             length: fields.length,
             coding: fields.coding,
             upgrade: fields.upgrade,
+            persists: persists(version, fields),
             anomalies,
         }
     }
@@ -206,6 +226,14 @@ impl ResponseHead {
                 (Coding::None | Coding::Other, _, Some(_)) => Framing::UntilClose,
             },
         }
+    }
+}
+
+/// RFC 9112 section 9.3.
+const fn persists(version: HttpVersion, fields: &Fields<'_>) -> bool {
+    match version {
+        HttpVersion::Http10 => fields.keep_alive && !fields.close,
+        HttpVersion::Http11 | HttpVersion::Http2 => !fields.close,
     }
 }
 
@@ -274,9 +302,34 @@ fn split_target(target: &[u8]) -> (Option<&[u8]>, &[u8]) {
     (Some(authority), &rest[..path(rest)])
 }
 
+/// Whether two authorities name one host: in any case, with the port where both have one (RFC 3986 section 6.2.3 makes a
+/// default port equal to none, whatever the scheme).
+fn same_host(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_port), (b, b_port)) = (split_port(a), split_port(b));
+    a.eq_ignore_ascii_case(b) && (a_port.is_empty() || b_port.is_empty() || a_port == b_port)
+}
+
+/// Host and port; the colons of an IPv6 address are within brackets.
+fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
+    match authority.iter().rposition(|b| matches!(b, b':' | b']')) {
+        Some(at) if authority[at] == b':' => (&authority[..at], &authority[at + 1..]),
+        Some(_) | None => (authority, &[]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_are_compared() {
+        for (a, b) in [("h", "H"), ("h:80", "h"), ("[::1]:80", "[::1]"), ("h:1", "h:1")] {
+            assert!(same_host(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+        for (a, b) in [("h", "g"), ("h:80", "h:81"), ("[::1]", "[::2]"), ("h", "h.")] {
+            assert!(!same_host(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+    }
 
     #[track_caller]
     fn check(target: &str, authority: Option<&str>, path: &str) {

@@ -22,7 +22,7 @@ pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
         .filter(|w| !w.is_empty())
         .collect();
     let (method, target, version) = match words[..] {
-        [method, .., version] if version.starts_with(b"HTTP/") && words.len() > 2 => {
+        [method, .., version] if is_version(version) && words.len() > 2 => {
             let from = offset(line, method) + method.len();
             (method, line[from..offset(line, version)].trim_ascii(), Some(version))
         }
@@ -32,13 +32,25 @@ pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
         }
         [] => (&b""[..], &b""[..], None),
     };
+    // The version may be the word that is cut off.
+    let old = version.is_none() && line_whole;
     if line_whole {
-        let shape = [method, b" ", target, b" ", version.unwrap_or_default()].concat();
-        if shape != line || !is_token(method) || target.is_empty() {
-            anomalies.add(Anomaly::BadRequestLine);
-        }
+        let shape = match version {
+            Some(version) => [method, b" ", target, b" ", version].concat(),
+            None => [method, b" ", target].concat(),
+        };
+        anomalies.add_if(
+            shape != line || !is_token(method) || target.is_empty(),
+            Anomaly::BadRequestLine,
+        );
     }
-    let version = http_version(version, line_whole, &mut anomalies);
+    first_line_oddities(bytes, line, line_whole, &mut anomalies);
+    let version = if old {
+        anomalies.add(Anomaly::Http09);
+        HttpVersion::Http10
+    } else {
+        http_version(version, line_whole, &mut anomalies)
+    };
     let lines = field_lines(rest, whole, &mut anomalies);
     let fields = gather(&lines, anomalies);
     let mut head = RequestHead::new(method, target, version, &fields);
@@ -52,22 +64,40 @@ pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
 pub(super) fn response(bytes: &[u8], whole: bool) -> ResponseHead {
     let mut anomalies = Anomalies::default();
     let (line, rest, line_whole) = first_line(bytes);
-    let mut words = line.splitn(3, |b| *b == b' ');
-    let version = words.next().unwrap_or_default();
-    let code = words.next().unwrap_or_default();
+    let (version, rest_of_line) = word(line);
+    let (code, reason) = word(rest_of_line);
     let status = match code {
         [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
             u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
         }
         _ => 0,
     };
-    if line_whole && status == 0 {
-        anomalies.add(Anomaly::BadStatusLine);
-    }
+    let shape = [version, b" ", code].concat();
+    anomalies.add_if(
+        line_whole && (status == 0 || !line.starts_with(&shape)),
+        Anomaly::BadStatusLine,
+    );
+    first_line_oddities(bytes, line, line_whole, &mut anomalies);
+    anomalies.add_if(
+        reason
+            .iter()
+            .any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r')),
+        Anomaly::ControlBytes,
+    );
     let version = http_version(Some(version), line_whole, &mut anomalies);
     let lines = field_lines(rest, whole, &mut anomalies);
     let fields = gather(&lines, anomalies);
     ResponseHead::new(status, version, &fields)
+}
+
+/// The first word of a line, and what follows it; white space before it is passed over.
+fn word(line: &[u8]) -> (&[u8], &[u8]) {
+    let line = line.trim_ascii_start();
+    line.split_at(
+        line.iter()
+            .position(|b| matches!(b, b' ' | b'\t'))
+            .unwrap_or(line.len()),
+    )
 }
 
 /// The first line without its end, what follows, and whether its end was there.
@@ -79,6 +109,28 @@ fn first_line(bytes: &[u8]) -> (&[u8], &[u8], bool) {
         }
         None => (bytes, &[], false),
     }
+}
+
+/// Whether a word is a protocol and its version, whatever they are.
+fn is_version(word: &[u8]) -> bool {
+    word.iter().position(|b| *b == b'/').is_some_and(|slash| {
+        let (name, number) = word.split_at(slash);
+        name.eq_ignore_ascii_case(b"HTTP")
+            || (is_token(name) && number[1..].iter().all(|b| b.is_ascii_digit() || *b == b'.'))
+    })
+}
+
+/// What is odd in a first line of any kind.
+fn first_line_oddities(bytes: &[u8], line: &[u8], whole: bool, anomalies: &mut Anomalies) {
+    // Of a line that was cut, a last CR may be half of its end.
+    let inner = if whole {
+        line
+    } else {
+        line.strip_suffix(b"\r").unwrap_or(line)
+    };
+    anomalies.add_if(inner.contains(&b'\r'), Anomaly::BareCr);
+    anomalies.add_if(line.contains(&0), Anomaly::NulByte);
+    anomalies.add_if(whole && bytes.get(line.len()) == Some(&b'\n'), Anomaly::BareLf);
 }
 
 fn http_version(word: Option<&[u8]>, line_whole: bool, anomalies: &mut Anomalies) -> HttpVersion {
@@ -112,17 +164,20 @@ fn field_lines<'a>(mut rest: &'a [u8], whole: bool, anomalies: &mut Anomalies) -
         if line.iter().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\r')) {
             anomalies.add(Anomaly::ControlBytes);
         }
+        anomalies.add_if(line.contains(&0), Anomaly::NulByte);
         match line {
             [] => break,
             [b' ' | b'\t', folded @ ..] => {
+                let Some((_, value)) = lines.last_mut() else {
+                    anomalies.add(Anomaly::SpaceBeforeFields);
+                    continue;
+                };
                 anomalies.add(Anomaly::ObsFold);
-                if let Some((_, value)) = lines.last_mut() {
-                    let value = value.to_mut();
-                    if !value.is_empty() {
-                        value.push(b' ');
-                    }
-                    value.extend_from_slice(folded.trim_ascii());
+                let value = value.to_mut();
+                if !value.is_empty() {
+                    value.push(b' ');
                 }
+                value.extend_from_slice(folded.trim_ascii());
             }
             line => {
                 let Some(colon) = line.iter().position(|b| *b == b':') else {
@@ -187,13 +242,31 @@ mod tests {
     fn names_what_is_odd() {
         check("GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", "/a b", &["bad_target"]);
         check("GET  /a HTTP/1.1\r\nHost: h\r\n\r\n", "/a", &["bad_request_line"]);
-        check("GET /a HTTP/1.2\r\nHost: h\r\n\r\n", "/a", &["bad_version"]);
-        check("GET /a\r\nHost: h\r\n\r\n", "/a", &["bad_request_line", "bad_version"]);
+        for version in ["HTTP/1.2", "http/1.1", "HTTP/", "HTTP/11", "ICE/1.0"] {
+            check(&format!("GET /a {version}\r\nHost: h\r\n\r\n"), "/a", &["bad_version"]);
+        }
+        check("GET /a\r\nHost: h\r\n\r\n", "/a", &["http09"]);
+        check("GET\t/a\tHTTP/1.1\r\nHost: h\r\n\r\n", "/a", &["bad_request_line"]);
+        check(
+            "GET /a HTTP/1.1\nHost: h\r\nX\0: a\r\n\r\n",
+            "/a",
+            &["bare_lf", "bad_field_name", "control_bytes", "nul_byte"],
+        );
+        check(
+            "GET /a HTTP/1.1\r\n Host: g\r\nHost: h\r\n\r\n",
+            "/a",
+            &["space_before_fields"],
+        );
+        check(
+            "GET /a\0b HTTP/1.1\r\nHost: h\r\n\r\n",
+            "/a\\x00b",
+            &["nul_byte", "bad_target"],
+        );
         check("GET /a HTTP/1.1\r\nHost : h\r\n\r\n", "/a", &["space_before_colon"]);
         check(
             "GET /a HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n",
             "/a",
-            &["control_bytes"],
+            &["control_bytes", "nul_byte"],
         );
         check(
             "GET /a HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n",

@@ -8,12 +8,14 @@ mod anomaly;
 mod body;
 mod chunked;
 mod exchange;
+mod extension;
 mod fields;
 mod half;
 mod head;
 mod lenient;
 mod pairing;
 mod reader;
+mod trailer;
 
 pub use self::exchange::Transaction;
 pub use self::half::Side;
@@ -21,6 +23,7 @@ pub use self::half::Side;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::anomaly::Anomaly;
 use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
@@ -218,7 +221,8 @@ impl Http1 {
     fn tell_rest(&mut self, why: Option<Incomplete>, out: &mut Vec<Message>) {
         while let Some(mut exchange) = self.exchanges.pop_front() {
             if exchange.incomplete.is_none() {
-                let unseen = self.lost_response && !exchange.is_being_answered();
+                let stray = exchange.anomalies.contains(Anomaly::StrayBytes);
+                let unseen = self.lost_response && !exchange.is_being_answered() && !stray;
                 let missing = if unseen {
                     Some(Incomplete::Gap)
                 } else {

@@ -32,8 +32,11 @@ impl Http1 {
         self.understood += extent.len;
         self.make_room(out);
         let framing = if extent.cut { Framing::Unknown } else { head.framing };
+        let persists = extent.cut || head.persists;
         let mut exchange = Exchange::of_request(head, extent.len, extent.begin, extent.last, extent.cut);
         exchange.incomplete = extent.incomplete;
+        let closing = std::mem::replace(&mut self.client.closing, !persists);
+        exchange.anomalies.add_if(closing, Anomaly::AfterClose);
         self.exchanges.push_back(Box::new(exchange));
         self.begin_body(Side::Client, framing, extent.last, out);
     }
@@ -43,18 +46,23 @@ impl Http1 {
         self.joined_late = false;
         self.understood += extent.len;
         if head.is_interim() {
+            if let Some(oldest) = self.exchanges.front_mut() {
+                oldest.anomalies.extend(head.anomalies);
+            }
             self.server.place = if extent.cut { Place::Lost } else { Place::Head };
             return;
         }
         self.settle_request(extent.begin.peer, out);
         self.answering = self.pair(extent.begin.peer, out);
         let mut framing = if extent.cut { Framing::Unknown } else { Framing::Nothing };
+        let closing = std::mem::replace(&mut self.server.closing, !extent.cut && !head.persists);
         match self.current(Side::Server) {
             Some(exchange) => {
                 if !extent.cut {
                     framing = head.framing(exchange.method);
                 }
                 exchange.incomplete = exchange.incomplete.or(extent.incomplete);
+                exchange.anomalies.add_if(closing, Anomaly::AfterClose);
                 exchange.answer(head, extent.len, extent.begin, extent.last, extent.cut);
             }
             None => {

@@ -28,8 +28,10 @@ impl Http1 {
                     let step = body.read(&data.bytes, data.time);
                     self.understood += step.used;
                     pass(&mut data, step.used as usize);
-                    if let (Some(anomaly), Some(exchange)) = (step.anomaly, self.current(side)) {
-                        exchange.anomalies.add(anomaly);
+                    if !step.anomalies.is_empty()
+                        && let Some(exchange) = self.current(side)
+                    {
+                        exchange.anomalies.extend(step.anomalies);
                     }
                     if step.done {
                         self.end_message(side, out);
@@ -90,7 +92,7 @@ impl Http1 {
     fn head_data(&mut self, side: Side, data: &mut Data, out: &mut Vec<Message>) {
         if let Some(mut collected) = self.half_mut(side).collected.take() {
             let before = collected.bytes.len();
-            collected.push(data);
+            let taken = collected.fill(data);
             if let Some(end) = collected.head_end() {
                 pass(data, end - before);
                 collected.bytes.truncate(end);
@@ -103,7 +105,7 @@ impl Http1 {
                 };
                 self.whole_head(side, &collected.bytes, extent, out);
             } else {
-                data.bytes = Bytes::new();
+                pass(data, taken);
                 self.collect(side, collected, out);
             }
             return;
@@ -126,19 +128,19 @@ impl Http1 {
             incomplete: None,
         };
         let read = match side {
-            Side::Client => match head::request(&data.bytes) {
+            Side::Client => match head::request(limited(&data.bytes)) {
                 Read::Complete(len, head) => {
                     pass(data, len);
                     return self.on_request(head, extent(len), out);
                 }
-                Read::Partial | Read::Refused => find_head_end(&data.bytes, 0),
+                Read::Partial | Read::Refused => find_head_end(limited(&data.bytes), 0),
             },
-            Side::Server => match head::response(&data.bytes) {
+            Side::Server => match head::response(limited(&data.bytes)) {
                 Read::Complete(len, head) => {
                     pass(data, len);
                     return self.on_response(head, extent(len), out);
                 }
-                Read::Partial | Read::Refused => find_head_end(&data.bytes, 0),
+                Read::Partial | Read::Refused => find_head_end(limited(&data.bytes), 0),
             },
         };
         if let Some(len) = read {
@@ -147,8 +149,8 @@ impl Http1 {
             return self.whole_head(side, &bytes[..len], extent(len), out);
         }
         let mut collected = Box::new(Collected::new(begin));
-        collected.push(data);
-        data.bytes = Bytes::new();
+        let taken = collected.fill(data);
+        pass(data, taken);
         self.collect(side, collected, out);
     }
 
@@ -158,10 +160,13 @@ impl Http1 {
         let no_response = side == Side::Server && response_start(&collected.bytes) == Start::No;
         self.half_mut(side).collected = Some(collected);
         if no_response {
-            self.stray_response();
+            self.stray_response(out);
         } else if too_long {
             self.evicted.headers += 1;
             self.settle_collected(side, Some(Incomplete::HeaderTruncated), out);
+            if let Some(exchange) = self.current(side) {
+                exchange.anomalies.add(Anomaly::LongHeader);
+            }
         }
     }
 
@@ -186,7 +191,7 @@ impl Http1 {
                     let mut collected = Box::new(Collected::new(extent.begin));
                     collected.bytes = bytes.to_vec();
                     self.server.collected = Some(collected);
-                    return self.stray_response();
+                    return self.stray_response(out);
                 }
                 let head = match head::response(bytes) {
                     Read::Complete(_, head) => head,
@@ -215,8 +220,11 @@ impl Http1 {
         match side {
             Side::Client => {
                 let mut head = lenient::request(&collected.bytes, false);
-                if !begins {
-                    head.anomalies.add(Anomaly::StrayBytes);
+                head.anomalies.add_if(!begins, Anomaly::StrayBytes);
+                let mut extent = extent;
+                if head.anomalies.contains(Anomaly::Http09) && why == Incomplete::RequestCut {
+                    // Its first line is all there is to it.
+                    extent.incomplete = None;
                 }
                 self.on_request(head, extent, out);
             }
@@ -225,11 +233,16 @@ impl Http1 {
     }
 
     /// The server sent what is no response.
-    fn stray_response(&mut self) {
+    fn stray_response(&mut self, out: &mut Vec<Message>) {
         self.server.collected = None;
         self.server.place = Place::Lost;
         self.lost_response = true;
         self.miss(CoverageReason::Unsupported);
+        if self.exchanges.is_empty() && self.client.is_in_head() {
+            // It answers what we can not read to its end: HTTP/0.9, of which responses have no header.
+            self.settle_collected(Side::Client, None, out);
+            self.end_message(Side::Client, out);
+        }
         if let Some(exchange) = self.exchanges.front_mut() {
             exchange.anomalies.add(Anomaly::StrayBytes);
         }
@@ -315,6 +328,11 @@ fn starts(side: Side, bytes: &[u8]) -> Start {
         Side::Client => request_start(bytes),
         Side::Server => response_start(bytes),
     }
+}
+
+/// What a header may be of `bytes`.
+fn limited(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MAX_HEAD)]
 }
 
 /// Passes over the first `n` bytes.
