@@ -28,6 +28,7 @@ use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::detectors::Registry;
+use crate::enrich::clients::Clients;
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::Names;
 use crate::enrich::privacy::Privacy;
@@ -37,6 +38,7 @@ use crate::finding::Finding;
 use crate::flow::FlowTable;
 use crate::observation::Observation;
 use crate::protocol::conversation::Message;
+use crate::protocol::taps::Taps;
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
 use crate::time::Timestamp;
 
@@ -75,6 +77,9 @@ pub struct Pipeline {
     programs: Programs,
     names: Names,
     lookups: Lookups,
+    /// What is asked for of requests.
+    taps: Arc<Taps>,
+    clients: Clients,
     privacy: Privacy,
     /// Bytes copied of each request, by port, where that was raised, and when.
     snaps: FxHashMap<u16, (u32, Timestamp)>,
@@ -104,6 +109,8 @@ impl Pipeline {
             programs: Programs::default(),
             names: Names::default(),
             lookups: Lookups::default(),
+            taps: Arc::new(Taps::new(config.clients.taps())),
+            clients: Clients::new(&config.clients),
             privacy: Privacy::new(key, &config.privacy),
             snaps: FxHashMap::default(),
             request_snap: config.capture.request_snap,

@@ -2,10 +2,11 @@
 //!
 //! A field that is not known is `None` or empty, never a placeholder.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::alert::Alert;
+use crate::enrich::fingerprint::Fingerprint;
 use crate::event::{FlowId, Owner, Program};
 use crate::flow::{FiveTuple, Transport};
 use crate::time::Timestamp;
@@ -57,7 +58,7 @@ pub enum HttpRole {
 }
 
 /// HTTP version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HttpVersion {
     /// HTTP/1.0.
     Http10,
@@ -144,6 +145,29 @@ pub struct Response {
     pub announced_bytes: Option<u64>,
 }
 
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Address.
+    pub ip: IpAddr,
+    /// Port, where it is known: proxies seldom tell it.
+    pub port: Option<u16>,
+    /// Trusted proxies between the client and this host, in the order in which the request passed them: the last one is
+    /// the connection's peer.
+    pub via: Vec<IpAddr>,
+}
+
+impl From<SocketAddr> for Client {
+    /// One that is at the other end itself.
+    fn from(end: SocketAddr) -> Self {
+        Self {
+            ip: end.ip().to_canonical(),
+            port: Some(end.port()),
+            via: Vec::new(),
+        }
+    }
+}
+
 /// A transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpRecord {
@@ -157,8 +181,8 @@ pub struct HttpRecord {
     pub role: HttpRole,
     /// Version of the request.
     pub version: HttpVersion,
-    /// Who asked.
-    pub client: Option<SocketAddr>,
+    /// Who asked, behind trusted proxies.
+    pub client: Option<Client>,
     /// Who answered.
     pub server: Option<SocketAddr>,
     /// Name of the server where an outbound destination has one.
@@ -173,6 +197,8 @@ pub struct HttpRecord {
     pub latency_us: Option<u64>,
     /// First byte of the request to the last byte of the transaction, microseconds.
     pub duration_us: u64,
+    /// What program the client is, by how it writes.
+    pub fingerprint: Option<Fingerprint>,
     /// Names of what was odd on the wire.
     pub anomalies: Vec<&'static str>,
     /// Why it is not complete, if it is not.

@@ -48,8 +48,11 @@ impl Show<10> for Requests {
         let request = http.request.as_ref();
         let response = http.response.as_ref();
         let peer = match http.role {
-            Role::Server => http.client,
-            Role::Client => http.server.as_ref().map(|server| server.end),
+            Role::Server => http.client.as_ref().map(ToString::to_string),
+            Role::Client => http
+                .server
+                .as_ref()
+                .map(|server| std::net::SocketAddr::new(server.end.ip, server.end.port).to_string()),
         };
         let mark = match response.map(|r| r.status) {
             _ if !http.complete => Mark::Dim,
@@ -71,8 +74,7 @@ impl Show<10> for Requests {
             response
                 .map(|r| units::bytes(r.header_bytes + r.body_bytes))
                 .unwrap_or_default(),
-            peer.map(|end| std::net::SocketAddr::new(end.ip, end.port).to_string())
-                .unwrap_or_default(),
+            peer.unwrap_or_default(),
             http.process.as_ref().map(terminal::process).unwrap_or_default(),
         ];
         table.push(mark, cells);

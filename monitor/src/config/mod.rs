@@ -6,6 +6,7 @@
 
 mod error;
 mod moment;
+pub(crate) mod networks;
 mod period;
 mod sample;
 mod sections;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allow::{self, AllowRule};
 use crate::detectors;
+use crate::enrich::clients::Settings as Clients;
 use crate::enrich::privacy::Settings as Privacy;
 
 /// Everything that can be set. The default is what holds with no file.
@@ -36,6 +38,8 @@ pub struct Config {
     pub output: Output,
     /// The Unix socket that `monitor status`, `flows`, `requests` and `alerts` ask.
     pub control: Control,
+    /// Whom this host's proxies speak for.
+    pub clients: Clients,
     /// What is kept out of every record.
     pub privacy: Privacy,
     /// How long the monitor watches before it judges by what it has learned.
@@ -175,7 +179,6 @@ mod tests {
     #[test]
     fn keys_without_effect_are_refused() {
         for text in [
-            "[clients]",
             "[identity]",
             "[rates]",
             "[budget]",

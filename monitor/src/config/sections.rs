@@ -114,29 +114,9 @@ impl Default for Learning {
 #[serde(default, deny_unknown_fields)]
 pub struct Networks {
     /// Networks that are ours: what goes there stays inside, and weighs less.
-    #[serde(with = "networks")]
+    #[serde(with = "super::networks")]
     #[schemars(with = "Vec<String>")]
     pub internal: Vec<IpNet>,
-}
-
-/// Networks as text; an address alone is the longest prefix.
-mod networks {
-    use serde::Serializer;
-
-    use super::{Deserialize, Deserializer, IpNet, de};
-
-    pub(super) fn serialize<S: Serializer>(networks: &[IpNet], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(networks.iter().map(IpNet::to_string))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-        let wrong = |text: &String| de::Error::custom(format!("`{text}` is not a network such as \"10.0.0.0/8\""));
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        texts
-            .iter()
-            .map(|text| crate::pattern::parse_network(text).ok_or_else(|| wrong(text)))
-            .collect()
-    }
 }
 
 impl Networks {

@@ -1,6 +1,8 @@
 //! What a flow or transaction is about, beyond its bytes: who, where, under what name. One file each.
 
+pub mod clients;
 pub mod container;
+pub mod fingerprint;
 pub mod lookups;
 pub mod names;
 pub mod privacy;

@@ -1,10 +1,13 @@
 //! Life cycle of flows: opened, paired with their other end, told, ended.
 
+use std::sync::Arc;
+
 use super::{HOLD, Output, Pipeline};
 use crate::event::Direction;
 use crate::event::{Command, FlowCause, FlowId, FlowSnapshot, Role};
 use crate::flow::{Flow, Transport, end_reason};
 use crate::protocol::conversation::{Conversation, Origin, StreamEnd};
+use crate::protocol::taps::Taps;
 use crate::record::{EndReason, FlowEvent};
 
 impl Pipeline {
@@ -59,7 +62,7 @@ impl Pipeline {
         // The kernel knows already that the accepting end will speak for both.
         flow.is_shadow = snapshot.flags.local_peer && snapshot.role == Role::Active;
         if !flow.is_shadow {
-            flow.conversation = conversation_of(snapshot);
+            flow.conversation = conversation_of(snapshot, &self.taps);
         }
         self.insert(flow, out);
         self.pair(snapshot.id, out);
@@ -236,12 +239,12 @@ impl Pipeline {
     }
 }
 
-fn conversation_of(snapshot: &FlowSnapshot) -> Option<Box<Conversation>> {
+fn conversation_of(snapshot: &FlowSnapshot, taps: &Arc<Taps>) -> Option<Box<Conversation>> {
     let tcp = snapshot.tuple.is_none_or(|tuple| tuple.transport == Transport::Tcp);
     let origin = match snapshot.role {
         Role::Active => Origin::Local,
         Role::Passive => Origin::Remote,
         Role::Unknown => Origin::Unknown,
     };
-    tcp.then(|| Box::new(Conversation::new(origin, snapshot.flags.joined_late)))
+    tcp.then(|| Box::new(Conversation::new(origin, snapshot.flags.joined_late, Arc::clone(taps))))
 }

@@ -29,7 +29,8 @@ impl Pipeline {
             }
             // Its open record was lost; the next one brings the rest.
             let mut flow = Flow::unknown(id, self.now);
-            flow.conversation = Some(Box::new(Conversation::new(Origin::Unknown, false)));
+            let taps = Arc::clone(&self.taps);
+            flow.conversation = Some(Box::new(Conversation::new(Origin::Unknown, false, taps)));
             self.insert(flow, out);
         }
         self.converse(id, out, |conversation, messages| conversation.chunk(chunk, messages));

@@ -58,7 +58,11 @@ impl Pipeline {
         lost.push(("untold_bytes_sent", self.capture.untold_sent));
         lost.push(("untold_bytes_received", self.capture.untold_received));
         lost.push(("after_close", self.counts.stragglers));
+        let doubts = self.clients.doubts();
         left_out.extend([
+            ("forwarded_untrusted", doubts.untrusted),
+            ("forwarded_unreadable", doubts.unreadable),
+            ("forwarded_differing", doubts.differing),
             ("orphans_dropped", self.counts.orphans_dropped),
             ("unreadable_dns", self.counts.unreadable_dns),
             ("requests_evicted", self.counts.requests_evicted),

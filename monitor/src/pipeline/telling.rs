@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::{Output, Pipeline};
+use crate::enrich::fingerprint::Fingerprint;
 use crate::event::{Direction, FlowId, Role};
 use crate::flow::{FiveTuple, Flow};
 use crate::observation::{Destination, FlowObservation, Observation};
@@ -178,7 +179,7 @@ impl Pipeline {
         self.observe(&Observation::Transaction(record), out);
     }
 
-    fn http_record(&self, flow: &mut Flow, transaction: Transaction) -> HttpRecord {
+    fn http_record(&mut self, flow: &mut Flow, transaction: Transaction) -> HttpRecord {
         let client = flow.conversation.as_ref().and_then(|c| c.client_direction());
         let role = match (client, flow.role) {
             (Some(Direction::Sent), _) | (None, Role::Active) => HttpRole::Client,
@@ -203,10 +204,16 @@ impl Pipeline {
                 .map(|h| (h.to_ascii_lowercase().into(), NameSource::Host));
         }
         let (client, server) = match (flow.tuple, role) {
-            (Some(FiveTuple { local, remote, .. }), HttpRole::Server) => (Some(remote), Some(local)),
-            (Some(FiveTuple { local, remote, .. }), HttpRole::Client) => (Some(local), Some(remote)),
+            (Some(FiveTuple { local, remote, .. }), HttpRole::Server) => {
+                (Some(self.clients.client(remote, &transaction.taken)), Some(local))
+            }
+            (Some(FiveTuple { local, remote, .. }), HttpRole::Client) => (Some(local.into()), Some(remote)),
             (None, _) => (None, None),
         };
+        let fingerprint = transaction.taken.order.map(|order| Fingerprint {
+            version: transaction.version,
+            order,
+        });
         HttpRecord {
             start: transaction.start,
             flow: flow.id,
@@ -221,6 +228,7 @@ impl Pipeline {
             response: transaction.response,
             latency_us: transaction.latency_us,
             duration_us: transaction.duration_us,
+            fingerprint,
             anomalies: transaction.anomalies,
             incomplete: transaction.incomplete,
         }

@@ -7,5 +7,6 @@ pub mod conversation;
 pub mod dns;
 pub mod http1;
 pub mod identify;
+pub mod taps;
 pub mod text;
 pub mod tls;

@@ -1,5 +1,6 @@
 //! A fixture through a conversation, cut into segments one way or another.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use monitor::event::Direction;
@@ -39,7 +40,7 @@ pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> String {
     };
     let seqs = [first(&mut chance), first(&mut chance)];
     let mut run = Run {
-        conversation: Conversation::new(fixture.origin, fixture.joined_late),
+        conversation: Conversation::new(fixture.origin, fixture.joined_late, Arc::default()),
         capture: Capture::new(seqs[0], seqs[1]),
         seqs,
         now: START,

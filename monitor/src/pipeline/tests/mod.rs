@@ -2,6 +2,7 @@
 
 mod alerts;
 mod dns;
+mod enrichment;
 mod flows;
 mod http;
 mod local;

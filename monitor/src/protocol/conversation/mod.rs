@@ -10,8 +10,11 @@ mod undecided;
 
 pub use self::terms::{Evicted, Message, Origin, StreamEnd, Wants};
 
+use std::sync::Arc;
+
 use self::undecided::Undecided;
 use super::http1::{Http1, Side};
+use super::taps::Taps;
 use super::tls::{Hello, HelloReader};
 use crate::event::{Chunk, Direction};
 use crate::record::{App, Coverage, CoverageReason, Request};
@@ -24,6 +27,7 @@ const RESPONSE_SNAP: u32 = monitor_common::knobs::Knobs::DEFAULT.response_snap;
 /// One TCP connection.
 #[derive(Debug)]
 pub struct Conversation {
+    taps: Arc<Taps>,
     sent: Stream,
     received: Stream,
     speech: Speech,
@@ -55,9 +59,11 @@ enum Speech {
 }
 
 impl Conversation {
-    /// A connection that `origin` opened; `joined_late` when its beginning was not seen.
-    pub fn new(origin: Origin, joined_late: bool) -> Self {
+    /// A connection that `origin` opened; `joined_late` when its beginning was not seen. `taps` are what is asked for of
+    /// its requests.
+    pub fn new(origin: Origin, joined_late: bool, taps: Arc<Taps>) -> Self {
         Self {
+            taps,
             sent: Stream::default(),
             received: Stream::default(),
             speech: Speech::Undecided(None),

@@ -1,6 +1,7 @@
 //! What fixtures cannot say: when things are told, what is asked of the capture, bounds. Fixtures are in
 //! `tests/conversations` of the repository.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,7 +26,7 @@ const SERVER: Direction = Direction::Sent;
 
 impl Bench {
     fn new() -> Self {
-        Self::of(Conversation::new(Origin::Remote, false))
+        Self::of(Conversation::new(Origin::Remote, false, Arc::default()))
     }
 
     fn of(conversation: Conversation) -> Self {
@@ -197,7 +198,7 @@ fn what_is_not_read_is_asked_to_be_counted_once() {
 
 #[test]
 fn a_connection_joined_late_gets_some_turns_to_show_a_message() {
-    let mut bench = Bench::of(Conversation::new(Origin::Unknown, true));
+    let mut bench = Bench::of(Conversation::new(Origin::Unknown, true, Arc::default()));
     for _ in 0..7 {
         bench.say(CLIENT, "\u{1}\u{2}\u{3}");
         bench.say(SERVER, "\u{1}\u{2}\u{3}");
@@ -209,7 +210,7 @@ fn a_connection_joined_late_gets_some_turns_to_show_a_message() {
     assert_eq!(bench.conversation.client_direction(), Some(CLIENT));
     assert_eq!(bench.conversation.coverage().reason, Some(CoverageReason::JoinedLate));
 
-    let mut bench = Bench::of(Conversation::new(Origin::Unknown, true));
+    let mut bench = Bench::of(Conversation::new(Origin::Unknown, true, Arc::default()));
     for _ in 0..8 {
         bench.say(CLIENT, "\u{1}\u{2}\u{3}");
         bench.say(SERVER, "\u{1}\u{2}\u{3}");
@@ -312,7 +313,7 @@ proptest! {
     fn nothing_panics_and_all_is_told(ops in proptest::collection::vec(op(), 0..40), late: bool, origin in 0..3u8, how in 0..5u8) {
         let origin = [Origin::Local, Origin::Remote, Origin::Unknown][usize::from(origin)];
         let how = [StreamEnd::Closed, StreamEnd::Reset, StreamEnd::TimedOut, StreamEnd::StillOpen, StreamEnd::Evicted][usize::from(how)];
-        let mut conversation = Conversation::new(origin, late);
+        let mut conversation = Conversation::new(origin, late, Arc::default());
         let mut now = Timestamp::from_secs(1);
         let mut ends = [u32::MAX - 100, 5];
         let mut turns = [1, 1];

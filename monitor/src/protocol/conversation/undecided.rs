@@ -1,5 +1,7 @@
 //! The first bytes of a connection, while it is not clear what it speaks.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Conversation, Message, Speech};
@@ -102,7 +104,7 @@ impl Conversation {
             (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
             (App::Tls, _) => self.close(CoverageReason::Encrypted),
             (App::Http2 | App::Websocket | App::Dns, _) => self.close(CoverageReason::Unsupported),
-            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late))),
+            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late, Arc::clone(&self.taps)))),
         }
         for (direction, data) in held.into_iter().chain(data.map(|data| (direction, data))) {
             self.data(direction, data, out);

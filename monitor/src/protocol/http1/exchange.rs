@@ -7,6 +7,7 @@ use super::body::Body;
 use super::fields::Coding;
 use super::half::{Mark, Side};
 use super::head::{Method, RequestHead, ResponseHead};
+use crate::protocol::taps::Taken;
 use crate::record::{HttpVersion, Incomplete, Request, Response};
 use crate::time::Timestamp;
 
@@ -31,6 +32,8 @@ pub struct Transaction {
     pub anomalies: Vec<&'static str>,
     /// Why it is not complete, if it is not.
     pub incomplete: Option<Incomplete>,
+    /// What was kept of the request for enrichment; secrets in clear.
+    pub taken: Taken,
 }
 
 /// One message of an exchange.
@@ -64,6 +67,7 @@ pub(super) struct Exchange {
     pub anomalies: Anomalies,
     /// Why it can not become complete.
     pub incomplete: Option<Incomplete>,
+    taken: Taken,
 }
 
 impl Exchange {
@@ -87,6 +91,7 @@ impl Exchange {
             version: head.version,
             anomalies: head.anomalies,
             incomplete: None,
+            taken: head.taken,
         }
     }
 
@@ -101,6 +106,7 @@ impl Exchange {
             version: HttpVersion::Http11,
             anomalies: Anomalies::default(),
             incomplete: Some(Incomplete::NoRequest),
+            taken: Taken::default(),
         }
     }
 
@@ -224,6 +230,7 @@ impl Exchange {
             duration_us: micros(latest.since(first.time)),
             anomalies: self.anomalies.names(),
             incomplete: self.incomplete,
+            taken: self.taken,
         }
     }
 

@@ -6,6 +6,7 @@ use httparse::Status;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::fields::{Coding, Fields};
+use crate::protocol::taps::{Taken, Taps};
 use crate::protocol::text::{MAX_TARGET, MAX_TEXT, printable};
 use crate::record::{App, HttpVersion, Request};
 
@@ -58,6 +59,8 @@ pub(super) struct RequestHead {
     pub coding: Coding,
     /// Another request may follow (RFC 9112 section 9.3).
     pub persists: bool,
+    /// What else is asked for.
+    pub taken: Taken,
     /// Oddities.
     pub anomalies: Anomalies,
 }
@@ -95,7 +98,7 @@ pub(super) enum Read<T> {
 }
 
 /// Reads a request header at the start of `bytes`.
-pub(super) fn request(bytes: &[u8]) -> Read<RequestHead> {
+pub(super) fn request(bytes: &[u8], taps: &Taps) -> Read<RequestHead> {
     let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut read = httparse::Request::new(&mut []);
     let length = match read.parse_with_uninit_headers(bytes, &mut lines) {
@@ -107,7 +110,9 @@ pub(super) fn request(bytes: &[u8]) -> Read<RequestHead> {
         return Read::Refused;
     };
     let fields = gather(bytes, length, read.headers);
-    let head = RequestHead::new(method.as_bytes(), target.as_bytes(), version(minor), &fields);
+    let mut head = RequestHead::new(method.as_bytes(), target.as_bytes(), version(minor), &fields);
+    let lines = read.headers.iter().map(|line| (line.name.as_bytes(), line.value));
+    head.taken = taps.take(lines, true);
     Read::Complete(length, head)
 }
 
@@ -172,6 +177,7 @@ impl RequestHead {
             length: fields.length,
             coding: fields.coding,
             persists: persists(version, fields),
+            taken: Taken::default(),
             anomalies,
         }
     }

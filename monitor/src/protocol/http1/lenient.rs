@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use super::anomaly::{Anomalies, Anomaly};
 use super::fields::{Fields, is_token};
 use super::head::{MAX_FIELDS, RequestHead, ResponseHead};
+use crate::protocol::taps::Taps;
 use crate::record::HttpVersion;
 
 /// Most header lines looked at; what comes after them frames nothing. Ten times what httparse is given room for.
 const MAX_KEPT: usize = 10 * MAX_FIELDS;
 
 /// Reads a request header; `whole` when it was not cut.
-pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
+pub(super) fn request(bytes: &[u8], whole: bool, taps: &Taps) -> RequestHead {
     let mut anomalies = Anomalies::default();
     let (line, rest, line_whole) = first_line(bytes);
     let words: Vec<&[u8]> = line
@@ -54,6 +55,7 @@ pub(super) fn request(bytes: &[u8], whole: bool) -> RequestHead {
     let lines = field_lines(rest, whole, &mut anomalies);
     let fields = gather(&lines, anomalies);
     let mut head = RequestHead::new(method, target, version, &fields);
+    head.taken = taps.take(lines.iter().map(|(name, value)| (*name, &**value)), whole);
     if !whole {
         head.anomalies.remove(Anomaly::MissingHost);
     }
@@ -232,7 +234,7 @@ mod tests {
 
     #[track_caller]
     fn check(header: &str, target: &str, anomalies: &[&str]) -> RequestHead {
-        let head = request(header.as_bytes(), true);
+        let head = request(header.as_bytes(), true, &Taps::default());
         assert_eq!(head.request.target, target);
         assert_eq!(head.anomalies.names(), anomalies);
         head
@@ -292,13 +294,13 @@ mod tests {
 
     #[test]
     fn a_cut_header_gives_what_it_has() {
-        let head = request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: abc", false);
+        let head = request(b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: abc", false, &Taps::default());
         assert_eq!(
             (head.request.method.as_str(), head.request.host.as_deref()),
             ("GET", Some("h"))
         );
         assert!(head.anomalies.is_empty());
-        let head = request(b"GET /very/long", false);
+        let head = request(b"GET /very/long", false, &Taps::default());
         assert_eq!(head.request.target, "/very/long");
         assert!(head.anomalies.is_empty());
         assert_eq!(response(b"HTTP/1.1 200 OK\r\nContent-Le", false).status, 200);
@@ -307,7 +309,7 @@ mod tests {
     proptest! {
         #[test]
         fn reads_anything(bytes: Vec<u8>, whole: bool) {
-            let _ = request(&bytes, whole);
+            let _ = request(&bytes, whole, &Taps::default());
             let _ = response(&bytes, whole);
         }
     }

@@ -21,12 +21,14 @@ pub use self::exchange::Transaction;
 pub use self::half::Side;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::anomaly::Anomaly;
 use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
+use super::taps::Taps;
 use crate::record::{App, CoverageReason, Incomplete, Request};
 use crate::stream::{Absence, Interest, Piece, Skip};
 use crate::time::Timestamp;
@@ -52,6 +54,7 @@ enum Answering {
 /// An HTTP/1.x connection.
 #[derive(Debug)]
 pub struct Http1 {
+    taps: Arc<Taps>,
     client: Half,
     server: Half,
     /// Oldest first. Boxed, so that an idle connection keeps a few words.
@@ -76,8 +79,9 @@ pub struct Http1 {
 
 impl Http1 {
     /// A connection of which nothing was read yet; `joined_late` when its beginning was not seen.
-    pub fn new(joined_late: bool) -> Self {
+    pub fn new(joined_late: bool, taps: Arc<Taps>) -> Self {
         Self {
+            taps,
             client: Half::new(joined_late),
             server: Half::new(joined_late),
             exchanges: VecDeque::new(),

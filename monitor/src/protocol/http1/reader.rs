@@ -128,7 +128,7 @@ impl Http1 {
             incomplete: None,
         };
         let read = match side {
-            Side::Client => match head::request(limited(&data.bytes)) {
+            Side::Client => match head::request(limited(&data.bytes), &self.taps) {
                 Read::Complete(len, head) => {
                     pass(data, len);
                     return self.on_request(head, extent(len), out);
@@ -174,10 +174,10 @@ impl Http1 {
     fn whole_head(&mut self, side: Side, bytes: &[u8], extent: Extent, out: &mut Vec<Message>) {
         match side {
             Side::Client => {
-                let head = match head::request(bytes) {
+                let head = match head::request(bytes, &self.taps) {
                     Read::Complete(_, head) => head,
                     Read::Partial | Read::Refused => {
-                        let mut head = lenient::request(bytes, true);
+                        let mut head = lenient::request(bytes, true, &self.taps);
                         if head.anomalies.is_empty() {
                             head.anomalies.add(Anomaly::BadRequestLine);
                         }
@@ -219,7 +219,7 @@ impl Http1 {
         };
         match side {
             Side::Client => {
-                let mut head = lenient::request(&collected.bytes, false);
+                let mut head = lenient::request(&collected.bytes, false, &self.taps);
                 head.anomalies.add_if(!begins, Anomaly::StrayBytes);
                 let mut extent = extent;
                 if head.anomalies.contains(Anomaly::Http09) && why == Incomplete::RequestCut {

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Actor, ActorKind, Alert, AlertState, Evidence, Pillar, Quantity, Sample, Severity, Target};
+use crate::enrich::fingerprint::Fingerprint;
 use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
 use crate::flow::{FiveTuple, Transport};
+use crate::protocol::taps::FieldOrder;
 use crate::record::{
-    App, Body, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, HttpRecord,
-    HttpRole, HttpVersion, Incomplete, NameSource, ParentRef, ProcessRef, Record, Request, Response, StatsRecord,
-    TlsRecord,
+    App, Body, Client, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord,
+    HttpRecord, HttpRole, HttpVersion, Incomplete, NameSource, ParentRef, ProcessRef, Record, Request, Response,
+    StatsRecord, TlsRecord,
 };
 use crate::time::Timestamp;
 
@@ -54,7 +56,11 @@ pub(crate) fn http() -> HttpRecord {
         turn: 1,
         role: HttpRole::Server,
         version: HttpVersion::Http11,
-        client: Some("198.51.100.7:50123".parse().unwrap()),
+        client: Some(Client {
+            ip: "198.51.100.7".parse().unwrap(),
+            port: Some(50_123),
+            via: vec!["192.0.2.20".parse().unwrap()],
+        }),
         server: Some("192.0.2.10:8080".parse().unwrap()),
         server_name: Some(Arc::from("api.example.com")),
         process: Some(process()),
@@ -79,6 +85,10 @@ pub(crate) fn http() -> HttpRecord {
         }),
         latency_us: Some(1_500),
         duration_us: 2_000,
+        fingerprint: Some(Fingerprint {
+            version: HttpVersion::Http11,
+            order: FieldOrder::default(),
+        }),
         anomalies: vec!["bare_lf"],
         incomplete: None,
     }
@@ -93,6 +103,7 @@ pub(crate) fn least_http() -> HttpRecord {
         request: None,
         response: None,
         latency_us: None,
+        fingerprint: None,
         anomalies: Vec::new(),
         incomplete: Some(Incomplete::NoRequest),
         ..http()

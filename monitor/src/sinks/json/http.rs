@@ -1,5 +1,8 @@
 //! `http`: a transaction.
 
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +23,9 @@ pub struct Http<'a> {
     pub role: Role,
     /// HTTP version of the request.
     pub version: Version,
-    /// Who asked.
+    /// Who asked, behind trusted proxies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<End>,
+    pub client: Option<Client>,
     /// Who answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server<'a>>,
@@ -40,6 +43,9 @@ pub struct Http<'a> {
     pub latency_us: Option<u64>,
     /// First byte of the request to the last of the transaction, microseconds.
     pub duration_us: u64,
+    /// What program the client is, by version, order and letter case of its header fields: `h1:60f9771c7e29b3ea`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Names of what was odd on the wire.
     pub anomalies: Vec<Text<'a>>,
     /// Whether it came out of an encrypted connection.
@@ -73,6 +79,38 @@ pub enum Version {
     /// HTTP/2.
     #[serde(rename = "2")]
     Http2,
+}
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Client {
+    /// Address; IPv4-mapped addresses are shown as IPv4.
+    pub ip: IpAddr,
+    /// Port; absent where a proxy did not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Trusted proxies between the client and this host, in the order in which the request passed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<IpAddr>,
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.ip, port).fmt(f),
+            None => self.ip.fmt(f),
+        }
+    }
+}
+
+impl From<&record::Client> for Client {
+    fn from(client: &record::Client) -> Self {
+        Self {
+            ip: client.ip,
+            port: client.port,
+            via: client.via.clone(),
+        }
+    }
 }
 
 /// Who answered.
@@ -148,7 +186,7 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
                 HttpVersion::Http11 => Version::Http11,
                 HttpVersion::Http2 => Version::Http2,
             },
-            client: record.client.map(End::from),
+            client: record.client.as_ref().map(Client::from),
             server: record.server.map(|server| Server {
                 end: server.into(),
                 name: record.server_name.as_deref().map(Text::Borrowed),
@@ -158,6 +196,7 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
             response: record.response.as_ref().map(Response::from),
             latency_us: record.latency_us,
             duration_us: record.duration_us,
+            fingerprint: record.fingerprint.map(|fingerprint| fingerprint.to_string()),
             anomalies: record.anomalies.iter().copied().map(Text::Borrowed).collect(),
             encrypted: false,
             complete: record.incomplete.is_none(),

@@ -27,7 +27,7 @@ fn http_as_in_the_contract() {
         json!({
             "type": "http", "time": "2023-11-14T22:13:20.000000Z", "host": "api-1",
             "start": "2023-11-14T22:13:20.000000Z", "flow": "4c1f:1", "turn": 1, "role": "server", "version": "1.1",
-            "client": { "ip": "198.51.100.7", "port": 50123 },
+            "client": { "ip": "198.51.100.7", "port": 50123, "via": ["192.0.2.20"] },
             "server": { "ip": "192.0.2.10", "port": 8080, "name": "api.example.com" },
             "process": {
                 "pid": 4711, "name": "gunicorn", "exe": "/usr/bin/python3.11", "uid": 33, "container": "c0ffee",
@@ -42,7 +42,7 @@ fn http_as_in_the_contract() {
                 "status": 201, "content_type": "application/json", "header_bytes": 120, "body_bytes": 33,
                 "decoded_bytes": 33, "announced_bytes": 33,
             },
-            "latency_us": 1500, "duration_us": 2000, "anomalies": ["bare_lf"], "encrypted": false, "complete": true,
+            "latency_us": 1500, "duration_us": 2000, "fingerprint": "h1:243f6a8885a308d3", "anomalies": ["bare_lf"], "encrypted": false, "complete": true,
         })
     );
 }

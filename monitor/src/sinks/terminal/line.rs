@@ -33,7 +33,7 @@ pub fn http(style: Style, time: Time, http: &Http<'_>) -> String {
         units::bytes(http.response.as_ref().map_or(0, |r| r.header_bytes + r.body_bytes)),
     );
     let peer = match http.role {
-        Role::Server => http.client.map(|c| format!("from {}", end(c))),
+        Role::Server => http.client.as_ref().map(|client| format!("from {client}")),
         Role::Client => http.server.as_ref().map(|s| format!("to {}", end(s.end))),
     };
     let incomplete = http
