@@ -9,6 +9,7 @@
 //! tests and the fuzz targets differ only in who calls [`Pipeline::handle`].
 
 mod flows;
+mod holdings;
 mod messages;
 mod orphans;
 mod stats;
@@ -42,6 +43,7 @@ use crate::protocol::taps::Taps;
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
 use crate::time::Timestamp;
 
+use holdings::Holdings;
 use orphans::Orphans;
 use stats::Counts;
 
@@ -72,6 +74,8 @@ pub struct Pipeline {
     orphans: Orphans,
     /// When a flow is told, whether its owner is known or not; in order of time, since the hold is the same for all.
     held: VecDeque<(Timestamp, FlowId)>,
+    /// What conversations hold.
+    holdings: Holdings,
     /// Conversations that wait for lost bytes.
     reordering: BTreeSet<(Timestamp, FlowId)>,
     programs: Programs,
@@ -105,6 +109,7 @@ impl Pipeline {
             flows: FlowTable::new(MAX_FLOWS),
             orphans: Orphans::default(),
             held: VecDeque::new(),
+            holdings: Holdings::default(),
             reordering: BTreeSet::new(),
             programs: Programs::default(),
             names: Names::default(),

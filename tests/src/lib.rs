@@ -18,6 +18,7 @@ pub mod remote;
 pub mod resolver;
 pub mod running;
 pub mod script;
+pub mod segments;
 pub mod truth;
 pub mod wait;
 

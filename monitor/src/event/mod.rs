@@ -253,6 +253,8 @@ pub struct ChunkFlags {
     pub late: bool,
     /// First of its turn.
     pub turn_start: bool,
+    /// The capture shows what is sent again as well, so that it can be compared. The kernel's does not.
+    pub with_repeats: bool,
     /// A datagram.
     pub datagram: bool,
 }

@@ -212,6 +212,7 @@ impl Pipeline {
     /// Tells what is left to tell of a flow that was taken out of the table.
     fn end(&mut self, mut flow: Flow, reason: EndReason, how: StreamEnd, out: &mut Output) {
         flow.held = false;
+        self.holdings.note(flow.id, 0);
         self.tell_waiting(&mut flow, out);
         if let Some(mut conversation) = flow.conversation.take() {
             let mut messages = std::mem::take(&mut self.messages);
@@ -220,6 +221,7 @@ impl Pipeline {
             self.counts.requests_evicted += u64::from(evicted.requests);
             self.counts.headers_evicted += u64::from(evicted.headers);
             self.counts.holes_evicted += u64::from(evicted.holes);
+            self.counts.waits_evicted += u64::from(evicted.waits);
             // Kept for its coverage and protocol, which the close record tells.
             flow.conversation = Some(conversation);
             for message in messages.drain(..) {

@@ -66,19 +66,34 @@ impl Pipeline {
         });
     }
 
-    /// Does something with the conversation of a flow, then with what came of it.
+    /// Does something with the conversation of a flow, then with what came of it. Where all conversations hold too much
+    /// after it, those that have waited longest give up what they hold.
     pub(super) fn converse(
         &mut self,
         id: FlowId,
         out: &mut Output,
         act: impl FnOnce(&mut Conversation, &mut Vec<Message>),
     ) {
+        self.converse_alone(id, out, act);
+        while let Some(holder) = self.holdings.too_many() {
+            self.converse_alone(holder, out, Conversation::release);
+            // Gone, or not in the table: it holds nothing either way.
+            self.holdings.note(holder, 0);
+        }
+    }
+
+    fn converse_alone(&mut self, id: FlowId, out: &mut Output, act: impl FnOnce(&mut Conversation, &mut Vec<Message>)) {
         let mut messages = std::mem::take(&mut self.messages);
         let mut wants = Wants::default();
         if let Some(flow) = self.flows.get_mut(id)
             && let Some(conversation) = flow.conversation.as_deref_mut()
         {
+            let held = conversation.held_bytes();
             act(conversation, &mut messages);
+            let holds = conversation.held_bytes();
+            if holds != held {
+                self.holdings.note(id, holds);
+            }
             wants = conversation.wants();
             if let Some(due) = conversation.poll_timeout() {
                 // By its bytes' own time it may have passed already.

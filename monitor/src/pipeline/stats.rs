@@ -22,6 +22,7 @@ pub(super) struct Counts {
     pub(super) requests_evicted: u64,
     pub(super) headers_evicted: u64,
     pub(super) holes_evicted: u64,
+    pub(super) waits_evicted: u64,
     /// Payload bytes of flows that ended.
     ended_counted: u64,
     /// Of which understood.
@@ -68,6 +69,7 @@ impl Pipeline {
             ("requests_evicted", self.counts.requests_evicted),
             ("headers_evicted", self.counts.headers_evicted),
             ("holes_evicted", self.counts.holes_evicted),
+            ("waits_evicted", self.counts.waits_evicted),
             ("programs_evicted", self.programs.evicted()),
             ("names_evicted", self.names.evicted()),
             (

@@ -38,6 +38,7 @@ impl Bench {
             after_hole: !late && ahead && !after_skip,
             after_skip,
             late,
+            with_repeats: true,
             ..ChunkFlags::default()
         };
         if !late {
@@ -224,6 +225,65 @@ fn overlaps_are_settled_as_linux_does() {
 }
 
 #[test]
+fn what_touches_while_it_waits_is_covered_together_or_not_at_all() {
+    let mut bench = Bench::new(7);
+    bench.segment(1, b"bb", 2, false);
+    bench.segment(3, b"cc", 2, false);
+    bench.segment(3, b"XXX", 3, false);
+    bench.segment(0, b"a", 1, false);
+    check(&bench, "abbccX");
+    // The other way round they stay two.
+    let mut bench = Bench::new(7);
+    bench.segment(3, b"cc", 2, false);
+    bench.segment(1, b"bb", 2, false);
+    bench.segment(3, b"XXX", 3, false);
+    bench.segment(0, b"a", 1, false);
+    check(&bench, "abbXXX");
+    let mut bench = Bench::new(7);
+    bench.segment(1, b"bb", 2, false);
+    bench.segment(3, b"cc", 2, false);
+    bench.segment(1, b"XXXXX", 5, false);
+    bench.segment(0, b"a", 1, false);
+    check(&bench, "aXXXXX");
+}
+
+#[test]
+fn bytes_that_come_again_otherwise_are_told() {
+    // After they were delivered.
+    let mut bench = Bench::new(7);
+    bench.segment(0, b"abcdef", 6, false);
+    bench.segment(2, b"cd", 2, false);
+    assert_eq!(bench.stream.take_differing(), None);
+    bench.segment(2, b"cX", 2, false);
+    assert_eq!(bench.stream.take_differing(), Some(START + 2));
+    assert_eq!(bench.stream.take_differing(), None);
+    check(&bench, "abcdef");
+    // While they wait.
+    let mut bench = Bench::new(7);
+    bench.segment(3, b"def", 3, false);
+    bench.segment(2, b"cde", 3, false);
+    assert_eq!(bench.stream.take_differing(), None);
+    bench.segment(2, b"cX", 2, false);
+    assert_eq!(bench.stream.take_differing(), Some(START + 2));
+    // Once they were answered it does not matter.
+    let mut bench = Bench::new(7);
+    bench.segment(0, b"abcdef", 6, false);
+    bench.stream.note_peer(7 + 6, bench.now, bench.now);
+    bench.segment(2, b"XX", 2, false);
+    assert_eq!(bench.stream.take_differing(), None);
+}
+
+#[test]
+fn a_keep_alive_probe_says_nothing() {
+    let mut bench = Bench::new(7);
+    bench.segment(0, b"ab", 2, false);
+    bench.segment(1, b"\0", 1, false);
+    bench.segment(2, b"c", 1, false);
+    check(&bench, "abc");
+    assert_eq!(bench.stream.take_differing(), None);
+}
+
+#[test]
 fn what_is_held_is_bounded() {
     let mut bench = Bench::new(7);
     for at in 0..1000 {
@@ -308,7 +368,7 @@ proptest! {
                 2 => { stream.give_up(); }
                 _ => {
                     let flags = ChunkFlags {
-                        after_skip: flag(2), after_hole: flag(3), late: flag(4), turn_start: flag(5), datagram: false,
+                        after_skip: flag(2), after_hole: flag(3), late: flag(4), turn_start: flag(5), with_repeats: flag(6), datagram: false,
                     };
                     let chunk = Chunk {
                         flow: FlowId::default(), time: now, direction: Direction::Sent, seq, segment_len, turn: seq % 3,

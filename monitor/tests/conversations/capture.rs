@@ -48,7 +48,10 @@ impl Capture {
         let peer = self.halves[index(segment.direction.reverse())];
         let half = &mut self.halves[index(segment.direction)];
         let end = segment.seq.wrapping_add(segment.len);
-        let mut flags = ChunkFlags::default();
+        let mut flags = ChunkFlags {
+            with_repeats: true,
+            ..ChunkFlags::default()
+        };
         let ahead = segment.seq.wrapping_sub(half.max_end).cast_signed();
         if end.wrapping_sub(half.max_end).cast_signed() <= 0 {
             flags.late = true;

@@ -26,6 +26,8 @@ pub(crate) enum Step {
     LeftOut(Direction, u32),
     /// Bytes whose chunks are lost.
     Lost(Direction, u32),
+    /// The last bytes of a direction come again, as these.
+    Again(Direction, Vec<u8>),
     /// A counter tells how far a direction has come.
     Told(Direction),
     /// Time passes.
@@ -100,6 +102,8 @@ impl Fixture {
             "<><" => Step::LeftOut(server, rest.parse().ok()?),
             ">!>" => Step::Lost(client, rest.parse().ok()?),
             "<!<" => Step::Lost(server, rest.parse().ok()?),
+            ">~>" => Step::Again(client, line_bytes(rest)?),
+            "<~<" => Step::Again(server, line_bytes(rest)?),
             ">=>" => Step::Told(client),
             "<=<" => Step::Told(server),
             "wait" => Step::Wait(Duration::from_micros(rest.strip_suffix("us")?.parse().ok()?)),

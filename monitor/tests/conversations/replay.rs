@@ -84,6 +84,7 @@ pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> String {
             }
             Step::LeftOut(direction, len) => run.unseen(*direction, *len),
             Step::Lost(direction, len) => run.lost(*direction, *len),
+            Step::Again(direction, bytes) => run.again(*direction, bytes),
             Step::Told(direction) => run.told(*direction),
             Step::Wait(time) => run.wait(*time),
         }
@@ -177,6 +178,23 @@ impl Run {
             },
             self.now,
         );
+    }
+
+    /// The last bytes come again, as these.
+    fn again(&mut self, direction: Direction, bytes: &[u8]) {
+        let len = bytes.len() as u32;
+        let seq = self.take_seq(direction, 0).wrapping_sub(len);
+        let copied = bytes.to_vec();
+        let segment = Segment {
+            direction,
+            seq,
+            copied,
+            len,
+        };
+        if let Some(chunk) = self.capture.segment(segment, self.now) {
+            self.conversation.chunk(chunk, &mut self.out);
+            self.wants.add(self.conversation.wants());
+        }
     }
 
     fn told(&mut self, direction: Direction) {

@@ -292,3 +292,38 @@ fn bytes_that_are_lost_are_waited_for_100_ms() {
     assert_eq!(bench.http()[0].incomplete, Some(Incomplete::Gap));
     assert!(bench.pipeline.reordering.is_empty());
 }
+
+#[test]
+fn headers_without_end_are_bounded_over_all_flows() {
+    let mut bench = Bench::new();
+    let piece = format!("GET /slow HTTP/1.1\r\nHost: h\r\nX: {}", "x".repeat(60 * KIB));
+    let mut sockets: Vec<Socket> = (1..=1_200).map(|cookie| Socket::server(cookie).owned(7)).collect();
+    for socket in &mut sockets {
+        socket.open(&mut bench);
+        socket.hear(&mut bench, piece.as_bytes());
+    }
+    // The ones that began first were given up; the latest goes on.
+    let last = sockets.last_mut().unwrap();
+    last.hear(&mut bench, b"\r\n\r\n");
+    last.say(&mut bench, &ok(b"hi"));
+    let first = &mut sockets[0];
+    first.hear(&mut bench, b"\r\n\r\n");
+    first.say(&mut bench, &ok(b"hi"));
+    let told: Vec<_> = bench
+        .http()
+        .iter()
+        .map(|http| (http.flow.cookie, http.incomplete))
+        .collect();
+    assert_eq!(told, [(1_200, None), (1, Some(Incomplete::Evicted))]);
+    bench.finish();
+    let stats = bench.stats();
+    let (_, given_up) = stats
+        .last()
+        .unwrap()
+        .left_out
+        .iter()
+        .find(|(cause, _)| *cause == "waits_evicted")
+        .unwrap();
+    let held = super::super::holdings::MAX_HELD_BYTES / piece.len();
+    assert_eq!(*given_up, 1_200 - held as u64);
+}

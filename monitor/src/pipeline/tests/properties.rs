@@ -145,6 +145,7 @@ fn chunk() -> impl Strategy<Value = Chunk> {
                     after_hole: flags & 0b1100 == 0b100,
                     late: flags & 0b11_0000 == 0b1_0000,
                     turn_start: flags & 0b100_0000 != 0,
+                    with_repeats: flags & 1 == 0,
                     datagram: flags & 0b1_1111 == 0b1_1111,
                 },
             },

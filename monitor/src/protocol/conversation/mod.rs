@@ -106,7 +106,11 @@ impl Conversation {
         });
         let cut = chunk.segment_len as usize > chunk.data.len();
         let copied = (chunk.turn, chunk.data.len() as u32);
-        if let Some(data) = self.stream(direction).offer(chunk, peer) {
+        let fresh = self.stream(direction).offer(chunk, peer);
+        if let Some(offset) = self.stream(direction).take_differing() {
+            self.rewritten(direction, offset);
+        }
+        if let Some(data) = fresh {
             self.data(direction, data, out);
         }
         self.drain(direction, out);
@@ -128,15 +132,7 @@ impl Conversation {
     /// The connection is over since `time`, for the monitor at least. All chunks must have been given before, and the last
     /// counters to [`Self::advance`]. Tells what is open.
     pub fn end(&mut self, time: Timestamp, how: StreamEnd, out: &mut Vec<Message>) {
-        for direction in [Direction::Received, Direction::Sent] {
-            loop {
-                let before = self.stream(direction).next_offset();
-                self.give_up(direction, out);
-                if self.stream(direction).next_offset() == before {
-                    break;
-                }
-            }
-        }
+        self.give_up_all(out);
         self.settle_undecided(out);
         for direction in [Direction::Received, Direction::Sent] {
             if let Some(skip) = self.stream(direction).give_up_rest() {
@@ -149,6 +145,36 @@ impl Conversation {
         }
         if let Speech::Http1(http) = &mut self.speech {
             http.end(time, how, out);
+        }
+        self.settle_watch();
+    }
+
+    /// Bytes held that wait for others.
+    pub fn held_bytes(&self) -> usize {
+        let speech = match &self.speech {
+            Speech::Undecided(undecided) => undecided.as_ref().map_or(0, |undecided| undecided.held_bytes()),
+            Speech::Http1(http) => http.held_bytes(),
+            Speech::TlsHello(reader) => reader.held_bytes(),
+            Speech::Opaque(_) => 0,
+        };
+        self.sent.held_bytes() + self.received.held_bytes() + speech
+    }
+
+    /// Gives up what is held, so that nothing waits: what there is of a message is told.
+    pub fn release(&mut self, out: &mut Vec<Message>) {
+        self.evicted.waits += 1;
+        self.give_up_all(out);
+        self.settle_undecided(out);
+        match &mut self.speech {
+            Speech::Http1(http) => {
+                http.release(out);
+                self.after_http();
+            }
+            Speech::TlsHello(reader) => {
+                let hello = reader.finish();
+                self.hello(hello, out);
+            }
+            Speech::Undecided(_) | Speech::Opaque(_) => {}
         }
         self.settle_watch();
     }
@@ -229,6 +255,17 @@ impl Conversation {
         }
     }
 
+    /// Bytes of `direction` from `offset` on came again with other content.
+    fn rewritten(&mut self, direction: Direction, offset: u64) {
+        let side = self.side(direction);
+        let next = self.stream(direction).next_offset();
+        match &mut self.speech {
+            Speech::Http1(http) => http.rewritten(side, offset, next),
+            Speech::Undecided(undecided) => undecided.get_or_insert_default().rewritten(direction),
+            Speech::TlsHello(_) | Speech::Opaque(_) => {}
+        }
+    }
+
     /// The first bytes of `direction` passed and were not seen.
     fn missed_start(&mut self, direction: Direction) {
         let side = self.side(direction);
@@ -265,6 +302,19 @@ impl Conversation {
             self.skip(direction, skip, out);
         }
         self.drain(direction, out);
+    }
+
+    /// Waits for no hole.
+    fn give_up_all(&mut self, out: &mut Vec<Message>) {
+        for direction in [Direction::Received, Direction::Sent] {
+            loop {
+                let before = self.stream(direction).next_offset();
+                self.give_up(direction, out);
+                if self.stream(direction).next_offset() == before {
+                    break;
+                }
+            }
+        }
     }
 
     fn data(&mut self, direction: Direction, data: Data, out: &mut Vec<Message>) {

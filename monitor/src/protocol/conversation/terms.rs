@@ -65,4 +65,6 @@ pub struct Evicted {
     pub headers: u32,
     /// Holes that were waited for while too much came after them.
     pub holes: u32,
+    /// What waited for the rest of a message, or for a hole to fill, while all conversations held too much.
+    pub waits: u32,
 }

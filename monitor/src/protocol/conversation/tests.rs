@@ -333,7 +333,7 @@ proptest! {
                         peer_end: peer.then(|| (ends[1 - i], now)),
                         flags: ChunkFlags {
                             after_skip: jump > 0 && flag(2), after_hole: jump > 0 && flag(3), late: jump < 0 && flag(4), turn_start,
-                            datagram: false,
+                            with_repeats: flag(5), datagram: false,
                         },
                     }, &mut out);
                 }

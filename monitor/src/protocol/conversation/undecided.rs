@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Conversation, Message, Speech};
 use crate::event::Direction;
-use crate::protocol::http1::Http1;
+use crate::protocol::http1::{Http1, Side};
 use crate::protocol::identify::{self, Guess};
 use crate::record::{App, CoverageReason};
 use crate::stream::Data;
@@ -24,6 +24,8 @@ const MAX_STRIKES: u8 = 16;
 pub(super) struct Undecided {
     held: Vec<(Direction, Data)>,
     bytes: usize,
+    /// Directions of which bytes came again with other content.
+    rewritten: Vec<Direction>,
 }
 
 impl Conversation {
@@ -97,8 +99,8 @@ impl Conversation {
         self.app = Some(app);
         self.client = client;
         let held = match &mut self.speech {
-            Speech::Undecided(undecided) => undecided.take().map(|u| u.held).unwrap_or_default(),
-            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Opaque(_) => Vec::new(),
+            Speech::Undecided(undecided) => undecided.take().unwrap_or_default(),
+            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Opaque(_) => Box::default(),
         };
         match (app, guess) {
             (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
@@ -106,7 +108,17 @@ impl Conversation {
             (App::Http2 | App::Websocket | App::Dns, _) => self.close(CoverageReason::Unsupported),
             (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late, Arc::clone(&self.taps)))),
         }
-        for (direction, data) in held.into_iter().chain(data.map(|data| (direction, data))) {
+        if let Speech::Http1(http) = &mut self.speech {
+            for direction in held.rewritten {
+                let side = if client == Some(direction) {
+                    Side::Client
+                } else {
+                    Side::Server
+                };
+                http.rewritten(side, 0, 0);
+            }
+        }
+        for (direction, data) in held.held.into_iter().chain(data.map(|data| (direction, data))) {
             self.data(direction, data, out);
         }
     }
@@ -126,6 +138,18 @@ impl Conversation {
 }
 
 impl Undecided {
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of a direction came again with other content.
+    pub(super) fn rewritten(&mut self, direction: Direction) {
+        if !self.rewritten.contains(&direction) {
+            self.rewritten.push(direction);
+        }
+    }
+
     fn hold(&mut self, direction: Direction, mut data: Data) {
         // A copy: the chunk may be a slice of a large batch, which must not live as long as the doubt.
         data.bytes = Bytes::copy_from_slice(&data.bytes);

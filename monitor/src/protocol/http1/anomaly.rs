@@ -94,6 +94,8 @@ anomalies! {
     EarlyResponse = "early_response",
     /// A message after one that said it was the last of its direction (RFC 9112 section 9.6).
     AfterClose = "after_close",
+    /// Bytes of the message were sent again with other content: the two ends may have read different ones.
+    DifferingRetransmission = "differing_retransmission",
 }
 
 /// A set of oddities; no allocation until it is told.

@@ -158,6 +158,11 @@ impl Exchange {
         self.answered.is_some()
     }
 
+    /// The response has begun, at `offset` of its stream or before.
+    pub(super) fn answer_begins_by(&self, offset: u64) -> bool {
+        self.answered.is_some_and(|part| part.begin.offset <= offset)
+    }
+
     /// The response is over.
     pub(super) fn is_answered(&self) -> bool {
         self.answered.is_some_and(|part| part.end.is_some())

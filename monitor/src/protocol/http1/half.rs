@@ -121,6 +121,8 @@ pub(super) struct Half {
     pub collected: Option<Box<Collected>>,
     /// The message before said that it was the last (RFC 9112 section 9.6).
     pub closing: bool,
+    /// Bytes of the header to come were sent again with other content.
+    pub rewritten: bool,
 }
 
 impl Half {
@@ -130,6 +132,7 @@ impl Half {
             place: if joined_late { Place::Lost } else { Place::Head },
             collected: None,
             closing: false,
+            rewritten: false,
         }
     }
 
@@ -142,6 +145,11 @@ impl Half {
             Place::Lost => Interest::NEXT_TURN,
             Place::Off => Interest::NOTHING,
         }
+    }
+
+    /// Bytes held of a header.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.collected.as_ref().map_or(0, |collected| collected.bytes.len())
     }
 
     /// Within a body whose end only the next message tells.

@@ -144,6 +144,18 @@ impl Http1 {
         self.server.place = Place::Off;
     }
 
+    /// Bytes held of headers that are not whole.
+    pub fn held_bytes(&self) -> usize {
+        self.client.held_bytes() + self.server.held_bytes()
+    }
+
+    /// Makes the best of headers that are not whole, and waits for no rest of them.
+    pub fn release(&mut self, out: &mut Vec<Message>) {
+        for side in [Side::Client, Side::Server] {
+            self.settle_collected(side, Some(Incomplete::Evicted), out);
+        }
+    }
+
     /// The connection was upgraded, or became a tunnel.
     pub fn has_left(&self) -> bool {
         self.left

@@ -37,6 +37,8 @@ impl Http1 {
         exchange.incomplete = extent.incomplete;
         let closing = std::mem::replace(&mut self.client.closing, !persists);
         exchange.anomalies.add_if(closing, Anomaly::AfterClose);
+        let rewritten = std::mem::take(&mut self.client.rewritten);
+        exchange.anomalies.add_if(rewritten, Anomaly::DifferingRetransmission);
         self.exchanges.push_back(Box::new(exchange));
         self.begin_body(Side::Client, framing, extent.last, out);
     }
@@ -56,6 +58,7 @@ impl Http1 {
         self.answering = self.pair(extent.begin.peer, out);
         let mut framing = if extent.cut { Framing::Unknown } else { Framing::Nothing };
         let closing = std::mem::replace(&mut self.server.closing, !extent.cut && !head.persists);
+        let rewritten = std::mem::take(&mut self.server.rewritten);
         match self.current(Side::Server) {
             Some(exchange) => {
                 if !extent.cut {
@@ -63,6 +66,7 @@ impl Http1 {
                 }
                 exchange.incomplete = exchange.incomplete.or(extent.incomplete);
                 exchange.anomalies.add_if(closing, Anomaly::AfterClose);
+                exchange.anomalies.add_if(rewritten, Anomaly::DifferingRetransmission);
                 exchange.answer(head, extent.len, extent.begin, extent.last, extent.cut);
             }
             None => {
@@ -100,6 +104,29 @@ impl Http1 {
             (Side::Server, Answering::Nobody) => None,
         }
         .map(Box::as_mut)
+    }
+
+    /// Bytes of `side` from `offset` on were sent again with other content, when it had come to `next`.
+    pub fn rewritten(&mut self, side: Side, offset: u64, next: u64) {
+        let half = self.half_mut(side);
+        let in_head = match &half.collected {
+            Some(collected) => offset >= collected.mark.offset,
+            None => offset >= next && matches!(half.place, Place::Head),
+        };
+        if in_head {
+            half.rewritten = true;
+            return;
+        }
+        let exchange = match side {
+            Side::Client => self.exchanges.iter_mut().rfind(|exchange| exchange.begin() <= offset),
+            Side::Server => self
+                .exchanges
+                .front_mut()
+                .filter(|oldest| oldest.answer_begins_by(offset)),
+        };
+        if let Some(exchange) = exchange {
+            exchange.anomalies.add(Anomaly::DifferingRetransmission);
+        }
     }
 
     /// The message of `side` under way is over.

@@ -60,6 +60,11 @@ pub struct HelloReader {
 }
 
 impl HelloReader {
+    /// Bytes held.
+    pub fn held_bytes(&self) -> usize {
+        self.record.len() + self.message.len()
+    }
+
     /// Reads on.
     pub fn read(&mut self, mut bytes: &[u8]) -> Hello {
         while let Some(b) = bytes.first() {
