@@ -11,7 +11,7 @@ use monitor_common::{
 };
 
 use crate::chunk::{self, MAX_CAPTURE};
-use crate::classify::{first_bytes, message_start};
+use crate::classify::{first_bytes, is_dns, message_start};
 use crate::flow;
 use crate::kernel::read;
 use crate::maps::{CURRENT_REQUESTS, POLICIES, POLICY_EPOCH, SERVICE_SNAP, TAILS, count, knob, offset};
@@ -195,7 +195,9 @@ fn turn_starts<const DIRECTION: u8>(
     let port = state.tuple.local_port;
     let half = &mut state.half[DIRECTION as usize];
     half.budget = match class {
-        CLASS_NEW | CLASS_HTTP | CLASS_DNS => snap::<DIRECTION>(role, port),
+        CLASS_NEW | CLASS_HTTP => snap::<DIRECTION>(role, port),
+        // What was too long for a datagram: the answers are what matters.
+        CLASS_DNS => knob!(request_snap),
         CLASS_TLS if half.turn <= TLS_TURNS => snap::<DIRECTION>(role, port),
         _ => 0,
     };
@@ -261,7 +263,9 @@ fn classify<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &mut 
             return;
         }
         // Too little to tell: anything that a method or a TLS record starts with stays possible.
-        state.class = if first[0] == 22 {
+        state.class = if is_dns(&state.tuple) {
+            CLASS_DNS
+        } else if first[0] == 22 {
             CLASS_TLS
         } else if first[0].is_ascii_alphabetic() || first[0] == b'\r' {
             CLASS_HTTP

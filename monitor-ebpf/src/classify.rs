@@ -9,7 +9,7 @@ pub(crate) const DNS_PORT: u16 = 53;
 /// the monitor).
 #[inline(always)]
 pub(crate) fn first_bytes(first: [u8; 4], tuple: &Tuple) -> u8 {
-    if tuple.remote_port == DNS_PORT || tuple.local_port == DNS_PORT {
+    if is_dns(tuple) {
         return CLASS_DNS;
     }
     // TLS record: handshake (22), version 3.x (RFC 8446 section 5.1).
@@ -21,6 +21,12 @@ pub(crate) fn first_bytes(first: [u8; 4], tuple: &Tuple) -> u8 {
         return CLASS_HTTP;
     }
     CLASS_OPAQUE
+}
+
+/// Whether DNS is spoken there: by the port, since four bytes of it (a length, a number) tell nothing.
+#[inline(always)]
+pub(crate) fn is_dns(tuple: &Tuple) -> bool {
+    tuple.remote_port == DNS_PORT || tuple.local_port == DNS_PORT
 }
 
 /// Whether a message starts so in all likelihood: the methods in use (RFC 9110 section 9, RFC 5789, RFC 4918's most common)

@@ -401,6 +401,8 @@ pub struct DnsRecord {
     pub rcode: Option<String>,
     /// Answers as text: addresses, names.
     pub answers: Vec<String>,
+    /// There are more: the server cut the message (and may be asked again over TCP), or not all of it was copied.
+    pub truncated: bool,
     /// Query to response.
     pub latency_us: Option<u64>,
 }

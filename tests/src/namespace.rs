@@ -103,10 +103,21 @@ impl Namespace {
     /// Programs started here ask this server for names.
     #[track_caller]
     pub fn resolve_by(&self, server: IpAddr) {
+        self.resolve(server, "");
+    }
+
+    /// Likewise, over TCP alone.
+    #[track_caller]
+    pub fn resolve_over_tcp_by(&self, server: IpAddr) {
+        self.resolve(server, "options use-vc\n");
+    }
+
+    #[track_caller]
+    fn resolve(&self, server: IpAddr, more: &str) {
         let directory = self.etc();
         fs::create_dir_all(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         // `ip netns exec` mounts this file over /etc/resolv.conf. One try of two seconds: a test must not hang on a name.
-        let text = format!("nameserver {server}\noptions timeout:2 attempts:1\n");
+        let text = format!("nameserver {server}\noptions timeout:2 attempts:1\n{more}");
         fs::write(directory.join("resolv.conf"), text)
             .unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     }

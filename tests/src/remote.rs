@@ -19,7 +19,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
 use crate::namespace::Namespace;
-use crate::resolver::{Zone, answer};
+use crate::resolver::{Zone, answer, answers};
 
 /// Where names are asked for.
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
@@ -140,7 +140,7 @@ impl Stack {
         let mut dns = udp::Socket::new(datagrams(), datagrams());
         dns.bind(DNS).expect("bind the resolver");
         let dns = sockets.add(dns);
-        let connections = [HTTP, SINK].into_iter().flat_map(|port| [port; BACKLOG]);
+        let connections = [HTTP, SINK, DNS].into_iter().flat_map(|port| [port; BACKLOG]);
         let connections = connections.map(|port| Connection::new(port, &mut sockets)).collect();
         Self {
             device,
@@ -156,7 +156,9 @@ impl Stack {
     fn turn(&mut self) {
         self.interface.poll(Instant::now(), &mut self.device, &mut self.sockets);
         for connection in &mut self.connections {
-            if let Some(ended) = connection.serve(self.sockets.get_mut(connection.handle)) {
+            let ended = connection.serve(self.sockets.get_mut(connection.handle), &self.zone);
+            // Lookups are no traffic of the test's own.
+            if let Some(ended) = ended.filter(|ended| ended.port != DNS) {
                 let _ = self.tell.send(ended);
             }
         }
@@ -201,7 +203,7 @@ impl Connection {
     }
 
     /// Moves the connection on; gives its counts once it has ended.
-    fn serve(&mut self, socket: &mut tcp::Socket) -> Option<Counts> {
+    fn serve(&mut self, socket: &mut tcp::Socket, zone: &Zone) -> Option<Counts> {
         let Some(counts) = &mut self.current else {
             if !socket.is_open() {
                 self.request.clear();
@@ -216,9 +218,16 @@ impl Connection {
                 break;
             };
             counts.read += piece.len() as u64;
-            if self.port == HTTP {
-                self.request.extend(piece);
-                self.response.extend(respond(&mut self.request));
+            match self.port {
+                HTTP => {
+                    self.request.extend(piece);
+                    self.response.extend(respond(&mut self.request));
+                }
+                DNS => {
+                    self.request.extend(piece);
+                    self.response.extend(answers(&mut self.request, zone));
+                }
+                _ => {}
             }
         }
         while socket.can_send() && !self.response.is_empty() {

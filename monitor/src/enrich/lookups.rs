@@ -34,66 +34,105 @@ struct Pending {
     process: Option<ProcessRef>,
 }
 
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// Flow that the record names.
+    pub flow: FlowId,
+    /// Namespace that answers count in.
+    pub netns: u64,
+    /// Owner of the asking socket.
+    pub process: Option<ProcessRef>,
+}
+
 impl Lookups {
     /// Takes a message. A response gives its record, and teaches `names`.
     pub fn take(
         &mut self,
         now: Timestamp,
-        (flow, netns): (FlowId, u64),
+        asker: Asker,
         message: DnsMessage,
-        process: Option<ProcessRef>,
         names: &mut Names,
         out: &mut Vec<DnsRecord>,
     ) {
-        let key = (flow, message.id);
-        if !message.response {
-            let Some(question) = message.question else { return };
+        if message.response {
+            self.response(now, asker, &message, names, out);
+        } else if let Some(question) = message.question {
+            self.query(now, asker, message.id, question, out);
+        }
+    }
+
+    fn query(&mut self, now: Timestamp, asker: Asker, id: u16, question: Question, out: &mut Vec<DnsRecord>) {
+        let key = (asker.flow, id);
+        if let Some(before) = self.pending.get(&key) {
             // Asked again: the first try keeps its time.
-            if self.pending.contains_key(&key) {
+            if before.question == question {
                 return;
             }
-            self.pending.insert(
-                key,
-                Pending {
-                    asked: now,
-                    question,
-                    process,
-                },
-            );
-            self.order.push_back((now, flow, message.id));
-            while self.order.len() > MAX_PENDING {
-                self.give_up_oldest(out);
+            // Another question under its number: nobody would know an answer to the first.
+            if let Some(before) = self.pending.remove(&key) {
+                out.push(without_answer(asker.flow, before));
             }
-            return;
         }
-        let asked = self.pending.remove(&key);
-        let Some(question) = asked.as_ref().map(|p| p.question.clone()).or(message.question) else {
+        let pending = Pending {
+            asked: now,
+            question,
+            process: asker.process,
+        };
+        self.pending.insert(key, pending);
+        self.order.push_back((now, asker.flow, id));
+        while self.order.len() > MAX_PENDING {
+            self.give_up_oldest(out);
+        }
+    }
+
+    fn response(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        message: &DnsMessage,
+        names: &mut Names,
+        out: &mut Vec<DnsRecord>,
+    ) {
+        let key = (asker.flow, message.id);
+        // Only what was asked for: else whoever sends to a port of this host could name any address.
+        let answers_it = |pending: &Pending| message.question.as_ref().is_none_or(|q| *q == pending.question);
+        let asked = match self.pending.get(&key) {
+            Some(pending) if answers_it(pending) => self.pending.remove(&key),
+            Some(_) | None => None,
+        };
+        let Some(question) = asked
+            .as_ref()
+            .map(|p| p.question.clone())
+            .or_else(|| message.question.clone())
+        else {
             return;
         };
         let name: Arc<str> = question.name.into();
-        let mut answers = Vec::new();
-        for answer in &message.answers {
-            // Only what was asked for: else whoever sends to a UDP port of this host could name any address.
-            if let AnswerValue::Address(address) = answer.value
-                && asked.is_some()
-            {
-                names.learn(now, netns, address, &name, answer.ttl);
-            }
-            if answers.len() < MAX_ANSWERS {
-                answers.push(match &answer.value {
-                    AnswerValue::Address(address) => address.to_string(),
-                    AnswerValue::Cname(text) | AnswerValue::Other(text) => text.clone(),
-                });
+        if asked.is_some() {
+            for (address, ttl) in message.addresses(&name) {
+                names.learn(now, asker.netns, address, &name, ttl);
             }
         }
+        let answers = message
+            .answers
+            .iter()
+            .take(MAX_ANSWERS)
+            .map(|answer| match &answer.value {
+                AnswerValue::Address(address) => address.to_string(),
+                AnswerValue::Cname(text) | AnswerValue::Other(text) => text.clone(),
+            });
         out.push(DnsRecord {
-            flow,
-            process: process.or_else(|| asked.as_ref().and_then(|p| p.process.clone())),
+            flow: asker.flow,
             name,
             qtype: question.qtype,
             rcode: message.rcode.map(str::to_owned),
-            answers,
-            latency_us: asked.map(|p| u64::try_from(now.since(p.asked).as_micros()).unwrap_or(u64::MAX)),
+            answers: answers.collect(),
+            truncated: message.truncated,
+            latency_us: asked
+                .as_ref()
+                .map(|p| u64::try_from(now.since(p.asked).as_micros()).unwrap_or(u64::MAX)),
+            process: asker.process.or_else(|| asked.and_then(|p| p.process)),
         });
     }
 
@@ -123,18 +162,22 @@ impl Lookups {
         if self.pending.get(&(flow, id)).is_none_or(|p| p.asked != asked) {
             return;
         }
-        let Some(pending) = self.pending.remove(&(flow, id)) else {
-            return;
-        };
-        out.push(DnsRecord {
-            flow,
-            process: pending.process,
-            name: pending.question.name.into(),
-            qtype: pending.question.qtype,
-            rcode: None,
-            answers: Vec::new(),
-            latency_us: None,
-        });
+        if let Some(pending) = self.pending.remove(&(flow, id)) {
+            out.push(without_answer(flow, pending));
+        }
+    }
+}
+
+fn without_answer(flow: FlowId, pending: Pending) -> DnsRecord {
+    DnsRecord {
+        flow,
+        process: pending.process,
+        name: pending.question.name.into(),
+        qtype: pending.question.qtype,
+        rcode: None,
+        answers: Vec::new(),
+        truncated: false,
+        latency_us: None,
     }
 }
 
@@ -147,59 +190,139 @@ mod tests {
         cookie: 1,
         generation: 1,
     };
+    const ADDRESS: &str = "203.0.113.7";
 
-    fn message(id: u16, response: bool) -> DnsMessage {
-        let question = Question {
-            name: "api.example".to_owned(),
-            qtype: "A".to_owned(),
-        };
-        let answer = Answer {
-            name: "edge.example".to_owned(),
-            ttl: 5,
-            value: AnswerValue::Address("203.0.113.7".parse().unwrap()),
-        };
+    #[derive(Default)]
+    struct Bench {
+        lookups: Lookups,
+        names: Names,
+        out: Vec<DnsRecord>,
+    }
+
+    impl Bench {
+        fn take(&mut self, micros: u64, message: DnsMessage) {
+            let asker = Asker {
+                flow: FLOW,
+                netns: 7,
+                process: None,
+            };
+            let at = Timestamp::from_micros(micros);
+            self.lookups.take(at, asker, message, &mut self.names, &mut self.out);
+        }
+
+        fn name(&self, address: &str) -> Option<&str> {
+            let name = self.names.of(Timestamp::from_secs(1), 7, address.parse().unwrap());
+            name.map(AsRef::as_ref)
+        }
+    }
+
+    fn query(id: u16, name: &str) -> DnsMessage {
         DnsMessage {
             id,
-            response,
-            rcode: response.then_some("NOERROR"),
-            question: Some(question),
-            answers: if response { vec![answer] } else { Vec::new() },
+            response: false,
+            rcode: None,
+            question: Some(Question {
+                name: name.to_owned(),
+                qtype: "A".to_owned(),
+            }),
+            answers: Vec::new(),
             truncated: false,
+        }
+    }
+
+    fn response(id: u16, name: &str, answers: Vec<Answer>) -> DnsMessage {
+        DnsMessage {
+            response: true,
+            rcode: Some("NOERROR"),
+            answers,
+            ..query(id, name)
+        }
+    }
+
+    fn address(name: &str, address: &str) -> Answer {
+        Answer {
+            name: name.to_owned(),
+            ttl: 5,
+            value: AnswerValue::Address(address.parse().unwrap()),
+        }
+    }
+
+    fn alias(name: &str, target: &str) -> Answer {
+        Answer {
+            name: name.to_owned(),
+            ttl: 5,
+            value: AnswerValue::Cname(target.to_owned()),
         }
     }
 
     #[test]
     fn a_response_names_its_address_by_the_question() {
-        let (mut lookups, mut names, mut out) = (Lookups::default(), Names::default(), Vec::new());
-        let at = Timestamp::from_micros;
-        lookups.take(at(1_000), (FLOW, 7), message(9, false), None, &mut names, &mut out);
-        lookups.take(at(3_500), (FLOW, 7), message(9, true), None, &mut names, &mut out);
-        assert_eq!(out.len(), 1);
-        assert_eq!(
-            (out[0].latency_us, out[0].answers.as_slice()),
-            (Some(2_500), ["203.0.113.7".to_owned()].as_slice())
+        let mut bench = Bench::default();
+        bench.take(1_000, query(9, "api.example"));
+        // The end of the chain comes first.
+        let answers = vec![
+            address("edge.example", ADDRESS),
+            address("edge.example", "203.0.113.8"),
+            alias("cdn.example", "edge.example"),
+            alias("api.example", "cdn.example"),
+            address("bank.example", "203.0.113.9"),
+        ];
+        bench.take(3_500, response(9, "api.example", answers));
+        assert_eq!(bench.out.len(), 1);
+        assert_eq!((bench.out[0].latency_us, bench.out[0].answers.len()), (Some(2_500), 5));
+        assert_eq!(bench.out[0].answers[2], "edge.example");
+        assert_eq!(bench.name(ADDRESS), Some("api.example"));
+        assert_eq!(bench.name("203.0.113.8"), Some("api.example"));
+        // Nobody asked about that one.
+        assert_eq!(bench.name("203.0.113.9"), None);
+        bench.lookups.finish(&mut bench.out);
+        assert_eq!(bench.out.len(), 1);
+    }
+
+    #[test]
+    fn aliases_in_a_circle_end() {
+        let mut bench = Bench::default();
+        bench.take(1_000, query(9, "a.example"));
+        let answers = vec![alias("a.example", "b.example"), alias("b.example", "a.example")];
+        bench.take(2_000, response(9, "a.example", answers));
+        assert_eq!(bench.out[0].answers, ["b.example", "a.example"]);
+    }
+
+    #[test]
+    fn an_answer_to_another_question_names_nothing() {
+        let mut bench = Bench::default();
+        bench.take(1_000, query(9, "api.example"));
+        bench.take(
+            2_000,
+            response(9, "bank.example", vec![address("bank.example", ADDRESS)]),
         );
-        let name = names.of(at(4_000), 7, "203.0.113.7".parse().unwrap());
-        assert_eq!(name.map(AsRef::as_ref), Some("api.example"));
-        lookups.finish(&mut out);
-        assert_eq!(out.len(), 1);
+        assert_eq!(bench.name(ADDRESS), None);
+        assert_eq!((bench.out.len(), bench.out[0].latency_us), (1, None));
+        // The one that was asked for still comes.
+        bench.take(3_000, response(9, "api.example", vec![address("api.example", ADDRESS)]));
+        assert_eq!(bench.name(ADDRESS), Some("api.example"));
+        assert_eq!(bench.out[1].latency_us, Some(2_000));
+    }
+
+    #[test]
+    fn a_number_is_used_again() {
+        let mut bench = Bench::default();
+        bench.take(1_000, query(9, "a.example"));
+        bench.take(2_000, query(9, "a.example"));
+        bench.take(3_000, query(9, "b.example"));
+        bench.take(4_000, response(9, "b.example", vec![address("b.example", ADDRESS)]));
+        let told: Vec<_> = bench.out.iter().map(|r| (r.name.as_ref(), r.latency_us)).collect();
+        assert_eq!(told, [("a.example", None), ("b.example", Some(1_000))]);
     }
 
     #[test]
     fn silence_is_told() {
-        let (mut lookups, mut names, mut out) = (Lookups::default(), Names::default(), Vec::new());
-        lookups.take(
-            Timestamp::ZERO,
-            (FLOW, 7),
-            message(9, false),
-            None,
-            &mut names,
-            &mut out,
-        );
-        let due = lookups.poll_timeout().unwrap();
+        let mut bench = Bench::default();
+        bench.take(0, query(9, "api.example"));
+        let due = bench.lookups.poll_timeout().unwrap();
         assert_eq!(due, Timestamp::from_secs(5));
-        lookups.handle_timeout(due, &mut out);
-        assert_eq!((out.len(), out[0].rcode.as_deref()), (1, None));
-        assert_eq!(lookups.poll_timeout(), None);
+        bench.lookups.handle_timeout(due, &mut bench.out);
+        assert_eq!((bench.out.len(), bench.out[0].rcode.as_deref()), (1, None));
+        assert_eq!(bench.lookups.poll_timeout(), None);
     }
 }

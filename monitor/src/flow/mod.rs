@@ -47,6 +47,8 @@ pub struct Flow {
     pub error: u16,
     /// What is said on it; absent for UDP, and where the other end on this host is listened to instead.
     pub conversation: Option<Box<Conversation>>,
+    /// Its datagrams are DNS, by what they say.
+    pub speaks_dns: bool,
     /// The other end, where that is on this host.
     pub other_end: Option<FlowId>,
     /// Who holds that; kept here since the connecting end is mostly the first to go.
@@ -88,6 +90,7 @@ impl Flow {
             tcp_state: 0,
             error: 0,
             conversation: None,
+            speaks_dns: false,
             other_end: None,
             peer_owner: None,
             is_shadow: false,

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::telling::DNS_PORT;
 use super::{Output, Pipeline};
+use crate::enrich::lookups::Asker;
 use crate::event::{Chunk, Command, Direction, FlowId, Role, Tail};
 use crate::flow::Flow;
-use crate::protocol::conversation::{Conversation, Message, Origin, Wants};
-use crate::protocol::{dns, tls};
+use crate::protocol::conversation::{Conversation, Message, Origin, Unreadable, Wants};
+use crate::protocol::dns::shape::{self, Shape};
+use crate::protocol::dns::{self, DnsMessage};
+use crate::protocol::tls;
 use crate::record::{Body, FlowDirection, NameSource, TlsRecord};
 
 /// Requests are copied up to this far, for services whose headers ask for it.
@@ -15,6 +19,9 @@ const MAX_SNAP: u32 = 64 * 1024;
 /// A raise counts for the requests that come this long after it: those of one burst were all copied by the old measure
 /// and are one reason. As long as a batch of events, two at most.
 const SNAP_SETTLES: Duration = Duration::from_millis(10);
+/// Ports of what looks like DNS and resolves nothing of its kind: mDNS (RFC 6762), LLMNR (RFC 4795), `NetBIOS` names
+/// (RFC 1002).
+const NOT_DNS: [u16; 3] = [5353, 5355, 137];
 /// Transactions of a flow that wait for its owner; clients that pipeline send a handful.
 const MAX_WAITING: usize = 64;
 
@@ -36,26 +43,62 @@ impl Pipeline {
         self.converse(id, out, |conversation, messages| conversation.chunk(chunk, messages));
     }
 
-    /// Takes a datagram in. Only those of DNS are copied.
+    /// Takes a datagram in. Only those of DNS are read, where they are asked for; live, no others are copied.
     pub(super) fn datagram(&mut self, chunk: &Chunk, out: &mut Output) {
+        let flow = self.flows.get(chunk.flow);
+        // A server's own clients: not names that this host resolves.
+        if flow.is_some_and(|flow| flow.role == Role::Passive) {
+            return;
+        }
+        let ports = flow
+            .and_then(|flow| flow.tuple)
+            .map(|t| [t.local.port(), t.remote.port()]);
+        let by_port = ports.is_none_or(|ports| ports.contains(&DNS_PORT));
+        if ports.is_some_and(|ports| ports.iter().any(|port| NOT_DNS.contains(port)))
+            || !(by_port || is_dns(&chunk.data))
+        {
+            return;
+        }
         let Ok(message) = dns::parse(&chunk.data) else {
             self.counts.unreadable_dns += 1;
             return;
         };
-        let flow = self.flows.get(chunk.flow);
-        let netns = flow.map_or(0, |flow| flow.netns);
-        let process = flow
-            .and_then(|flow| flow.owner)
-            .map(|owner| self.programs.process(owner));
+        let asker = Asker {
+            flow: chunk.flow,
+            netns: flow.map_or(0, |flow| flow.netns),
+            process: flow
+                .and_then(|flow| flow.owner)
+                .map(|owner| self.programs.process(owner)),
+        };
+        if !by_port && let Some(flow) = self.flows.get_mut(chunk.flow) {
+            flow.speaks_dns = true;
+        }
+        self.lookup(asker, message, out);
+    }
+
+    /// Takes a message of DNS over TCP. The conversation may be held at the resolver's end, where that is on this host.
+    fn dns(&mut self, flow: &Flow, message: DnsMessage, out: &mut Output) {
+        let (owner, netns) = if flow.role == Role::Passive {
+            if !flow.is_local() {
+                // A resolver of this host is asked from elsewhere: as with datagrams, that is not for this host.
+                return;
+            }
+            let other = flow.other_end.and_then(|other| self.flows.get(other));
+            (flow.peer_owner, other.map_or(flow.netns, |other| other.netns))
+        } else {
+            (flow.owner, flow.netns)
+        };
+        let asker = Asker {
+            flow: flow.id,
+            netns,
+            process: owner.map(|owner| self.programs.process(owner)),
+        };
+        self.lookup(asker, message, out);
+    }
+
+    fn lookup(&mut self, asker: Asker, message: DnsMessage, out: &mut Output) {
         let mut done = std::mem::take(&mut self.lookups_done);
-        self.lookups.take(
-            self.now,
-            (chunk.flow, netns),
-            message,
-            process,
-            &mut self.names,
-            &mut done,
-        );
+        self.lookups.take(self.now, asker, message, &mut self.names, &mut done);
         self.tell_lookups(done, out);
     }
 
@@ -127,19 +170,8 @@ impl Pipeline {
                 }
             }
             Message::Tls(hello) => self.hello(flow, hello, out),
-            Message::Dns(message) => {
-                let process = flow.owner.map(|owner| self.programs.process(owner));
-                let mut done = std::mem::take(&mut self.lookups_done);
-                self.lookups.take(
-                    self.now,
-                    (flow.id, flow.netns),
-                    message,
-                    process,
-                    &mut self.names,
-                    &mut done,
-                );
-                self.tell_lookups(done, out);
-            }
+            Message::Dns(message) => self.dns(flow, message, out),
+            Message::Unreadable(Unreadable::Dns(_)) => self.counts.unreadable_dns += 1,
         }
     }
 
@@ -217,5 +249,13 @@ impl Pipeline {
             self.snaps.insert(port, (raised, self.now));
             out.commands.push(Command::RaiseSnap { port, snap: raised });
         }
+    }
+}
+
+/// Told without the port, and in all likelihood.
+fn is_dns(datagram: &[u8]) -> bool {
+    match shape::of_message(datagram, datagram.len()) {
+        Shape::Query | Shape::Response => true,
+        Shape::More | Shape::No => false,
     }
 }

@@ -18,7 +18,7 @@ use crate::record::{
 use crate::time::Timestamp;
 
 /// Port of DNS (RFC 1035 section 4.2).
-const DNS_PORT: u16 = 53;
+pub(super) const DNS_PORT: u16 = 53;
 
 impl Pipeline {
     /// Tells a flow that is in the table, unless its other end speaks for it. An update of one that was not told opens it.
@@ -291,11 +291,10 @@ pub(super) fn coverage(flow: &Flow) -> Coverage {
 }
 
 fn udp_app(flow: &Flow) -> Option<App> {
-    flow.tuple
-        .filter(|tuple| {
-            tuple.remote.port() == DNS_PORT || (flow.role == Role::Passive && tuple.local.port() == DNS_PORT)
-        })
-        .map(|_| App::Dns)
+    let by_port = flow.tuple.is_some_and(|tuple| {
+        tuple.remote.port() == DNS_PORT || (flow.role == Role::Passive && tuple.local.port() == DNS_PORT)
+    });
+    (by_port || flow.speaks_dns).then_some(App::Dns)
 }
 
 /// Counts as the other end would have them.

@@ -1,5 +1,7 @@
 //! What a stream speaks, told from its first bytes and never from its port.
 
+use super::dns::shape::{self, Shape};
+
 /// Protocol of the first bytes of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guess {
@@ -13,6 +15,10 @@ pub enum Guess {
     TlsClient,
     /// TLS, some other record (RFC 8446 section 5.1).
     Tls,
+    /// A DNS query behind its length (RFC 1035 section 4.2.2): this is the client's direction.
+    DnsQuery,
+    /// A DNS response likewise: this is the server's direction.
+    DnsResponse,
     /// Nothing that is read.
     Other,
     /// More bytes decide.
@@ -69,6 +75,13 @@ pub fn first_bytes(bytes: &[u8]) -> Guess {
     match bytes.first() {
         None => Guess::More,
         Some(0x14..=0x17) => tls(bytes),
+        // The high byte of a length: queries are short.
+        Some(0..=3) => match shape::of_stream(bytes) {
+            Shape::Query => Guess::DnsQuery,
+            Shape::Response => Guess::DnsResponse,
+            Shape::More => Guess::More,
+            Shape::No => Guess::Other,
+        },
         Some(_) => match response_start(bytes) {
             Start::Yes => Guess::HttpResponse,
             Start::No | Start::More | Start::Likely if is_prefix(bytes, HTTP2_PREFACE) => {
@@ -175,6 +188,8 @@ fn tls(bytes: &[u8]) -> Guess {
 mod tests {
     use super::*;
 
+    const DNS_QUERY: &[u8] = b"\x00\x15\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03api\x00\x00\x01\x00\x01";
+
     #[track_caller]
     fn check(bytes: &[u8], guess: Guess) {
         assert_eq!(first_bytes(bytes), guess, "{}", bytes.escape_ascii());
@@ -196,6 +211,7 @@ mod tests {
         check(b"\x16\x03\x01\x02\x00\x01\x00", Guess::TlsClient);
         check(b"\x16\x03\x03\x02\x00\x02\x00", Guess::Tls);
         check(b"\x17\x03\x03", Guess::Tls);
+        check(DNS_QUERY, Guess::DnsQuery);
     }
 
     #[test]
@@ -218,6 +234,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\n",
             b"PRI * HTTP/2.0\r\n",
             b"\x16\x03\x01\x02\x00\x01",
+            DNS_QUERY,
         ] {
             for n in 0..whole.len() {
                 let guess = first_bytes(&whole[..n]);

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use monitor::event::Direction;
 use monitor::protocol::conversation::{Conversation, Message, Wants};
+use monitor::protocol::dns::{AnswerValue, DnsMessage};
 use monitor::protocol::http1::Transaction;
 use monitor::record::HttpVersion;
 
@@ -31,8 +32,9 @@ pub(crate) fn everything(messages: &[Message], conversation: &Conversation, want
                 let cut = if hello.truncated { " truncated" } else { "" };
                 let _ = writeln!(text, "tls {name} alpn={} {}{cut}", hello.alpn.join(","), hello.version);
             }
-            Message::Dns(dns) => {
-                let _ = writeln!(text, "dns {dns:?}");
+            Message::Dns(message) => dns(&mut text, message),
+            Message::Unreadable(why) => {
+                let _ = writeln!(text, "unreadable {why:?}");
             }
         }
     }
@@ -67,6 +69,24 @@ pub(crate) fn everything(messages: &[Message], conversation: &Conversation, want
     }
     text.push('\n');
     text
+}
+
+fn dns(text: &mut String, message: &DnsMessage) {
+    let _ = write!(text, "dns {:x} {}", message.id, message.rcode.unwrap_or("query"));
+    if let Some(question) = &message.question {
+        let _ = write!(text, " {} {}", question.qtype, question.name);
+    }
+    for answer in &message.answers {
+        let _ = match &answer.value {
+            AnswerValue::Address(address) => write!(text, " {address}"),
+            AnswerValue::Cname(name) => write!(text, " ={name}"),
+            AnswerValue::Other(kind) => write!(text, " {kind}"),
+        };
+    }
+    if message.truncated {
+        text.push_str(" truncated");
+    }
+    text.push('\n');
 }
 
 fn http(text: &mut String, t: &Transaction) {

@@ -142,3 +142,81 @@ fn a_resolver_on_this_host_is_the_accepting_end() {
     }
     assert_eq!(pid_of(bench.dns()[0].process.as_ref()), Some(9));
 }
+
+fn over_tcp(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u16).to_be_bytes()[..], message].concat()
+}
+
+#[test]
+fn a_lookup_over_tcp_names_the_destination() {
+    let mut bench = Bench::new();
+    let mut asker = Socket::client(1, "10.0.0.53:53");
+    asker.open(&mut bench);
+    asker.say(&mut bench, &over_tcp(&message(7, false)));
+    bench.wait(4);
+    let answer = over_tcp(&message(7, true));
+    asker.hear(&mut bench, &answer[..20]);
+    asker.hear(&mut bench, &answer[20..]);
+    let mut client = Socket::client(2, "203.0.113.5:443");
+    client.open(&mut bench);
+    bench.wait(200);
+    bench.check_story(&["dns api.example", "Open 1", "Open 2"]);
+    assert_eq!(bench.dns()[0].latency_us, Some(4_000));
+    assert_eq!(bench.flows()[0].app, Some(App::Dns));
+    assert_eq!(
+        bench.flows()[1].remote_name,
+        Some(("api.example".into(), NameSource::Dns))
+    );
+}
+
+#[test]
+fn over_tcp_the_asker_is_told_though_the_resolver_is_listened_to() {
+    let mut bench = Bench::new();
+    let mut asker = Socket::new(1, Role::Active, "127.0.0.1:50000", "127.0.0.53:53").owned(9);
+    let mut server = Socket::new(2, Role::Passive, "127.0.0.53:53", "127.0.0.1:50000").owned(5);
+    asker.open(&mut bench);
+    server.open(&mut bench);
+    server.hear(&mut bench, &over_tcp(&message(7, false)));
+    server.say(&mut bench, &over_tcp(&message(7, true)));
+    assert_eq!(pid_of(bench.dns()[0].process.as_ref()), Some(9));
+    assert_eq!(bench.dns()[0].flow.cookie, 2);
+}
+
+#[test]
+fn a_resolver_that_is_asked_from_elsewhere_resolves_nothing_for_this_host() {
+    let mut bench = Bench::new();
+    let mut server = Socket::new(2, Role::Passive, "10.0.0.1:53", "192.0.2.9:50000").owned(5);
+    server.open(&mut bench);
+    server.hear(&mut bench, &over_tcp(&message(7, false)));
+    server.say(&mut bench, &over_tcp(&message(7, true)));
+    let mut by_udp = Socket::new(3, Role::Passive, "10.0.0.1:53", "192.0.2.9:50000").udp();
+    by_udp.open(&mut bench);
+    by_udp.datagram(&mut bench, Direction::Received, &message(8, false));
+    bench.wait(10_000);
+    bench.finish();
+    assert_eq!(bench.dns().len(), 0);
+    let closed = bench.flows().into_iter().filter(|flow| flow.event == FlowEvent::Close);
+    assert!(closed.map(|flow| flow.app).eq([Some(App::Dns); 2]));
+}
+
+#[test]
+fn datagrams_are_told_by_what_they_say_where_the_port_does_not() {
+    for (port, told) in [(1053, 1), (5355, 0), (5353, 0)] {
+        let mut bench = Bench::new();
+        let mut asker = Socket::new(1, Role::Active, "10.0.0.1:50000", &format!("10.0.0.53:{port}")).udp();
+        asker.open(&mut bench);
+        asker.datagram(&mut bench, Direction::Sent, b"something else altogether, on any port");
+        asker.datagram(&mut bench, Direction::Sent, &message(7, false));
+        asker.datagram(&mut bench, Direction::Received, &message(7, true));
+        asker.tell(&mut bench, FlowCause::Close);
+        assert_eq!(bench.dns().len(), told, "port {port}");
+        assert_eq!(bench.flows()[0].app, (told == 1).then_some(App::Dns));
+        assert!(
+            bench
+                .pipeline
+                .stats(bench.now)
+                .left_out
+                .contains(&("unreadable_dns", 0))
+        );
+    }
+}

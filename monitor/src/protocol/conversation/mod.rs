@@ -8,11 +8,12 @@ mod terms;
 mod tests;
 mod undecided;
 
-pub use self::terms::{Evicted, Message, Origin, StreamEnd, Wants};
+pub use self::terms::{Evicted, Message, Origin, StreamEnd, Unreadable, Wants};
 
 use std::sync::Arc;
 
 use self::undecided::Undecided;
+use super::dns::DnsTcp;
 use super::http1::{Http1, Side};
 use super::taps::Taps;
 use super::tls::{Hello, HelloReader};
@@ -54,6 +55,7 @@ enum Speech {
     Undecided(Option<Box<Undecided>>),
     Http1(Box<Http1>),
     TlsHello(Box<HelloReader>),
+    Dns(Box<DnsTcp>),
     /// Nothing more is read, for this reason.
     Opaque(CoverageReason),
 }
@@ -143,6 +145,9 @@ impl Conversation {
             let hello = reader.finish();
             self.hello(hello, out);
         }
+        if let Speech::Dns(dns) = &mut self.speech {
+            dns.give_up(|read| out.push(Message::from(read)));
+        }
         if let Speech::Http1(http) = &mut self.speech {
             http.end(time, how, out);
         }
@@ -155,6 +160,7 @@ impl Conversation {
             Speech::Undecided(undecided) => undecided.as_ref().map_or(0, |undecided| undecided.held_bytes()),
             Speech::Http1(http) => http.held_bytes(),
             Speech::TlsHello(reader) => reader.held_bytes(),
+            Speech::Dns(dns) => dns.held_bytes(),
             Speech::Opaque(_) => 0,
         };
         self.sent.held_bytes() + self.received.held_bytes() + speech
@@ -174,6 +180,7 @@ impl Conversation {
                 let hello = reader.finish();
                 self.hello(hello, out);
             }
+            Speech::Dns(dns) => dns.give_up(|read| out.push(Message::from(read))),
             Speech::Undecided(_) | Speech::Opaque(_) => {}
         }
         self.settle_watch();
@@ -212,21 +219,22 @@ impl Conversation {
     pub fn request_of(&self, turn: u32) -> Option<&Request> {
         match &self.speech {
             Speech::Http1(http) => http.request_of(turn),
-            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Opaque(_) => None,
+            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
         }
     }
 
     /// Bytes understood so far, and why not all.
     pub fn coverage(&self) -> Coverage {
-        let (http, http_reason) = match &self.speech {
+        let (read, reason) = match &self.speech {
             Speech::Http1(http) => (http.understood(), http.not_understood()),
+            Speech::Dns(dns) => (dns.understood(), dns.not_understood()),
             Speech::Opaque(reason) => (0, Some(*reason)),
             Speech::Undecided(_) => (0, None),
             Speech::TlsHello(_) => (0, Some(CoverageReason::Encrypted)),
         };
         Coverage {
-            understood_bytes: self.understood + http,
-            reason: self.missed.or(http_reason),
+            understood_bytes: self.understood + read,
+            reason: self.missed.or(reason),
         }
     }
 
@@ -262,7 +270,7 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => http.rewritten(side, offset, next),
             Speech::Undecided(undecided) => undecided.get_or_insert_default().rewritten(direction),
-            Speech::TlsHello(_) | Speech::Opaque(_) => {}
+            Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => {}
         }
     }
 
@@ -275,6 +283,7 @@ impl Conversation {
                 self.late = true;
                 self.missed.get_or_insert(CoverageReason::Lost);
             }
+            Speech::Dns(dns) => dns.missed_start(side),
             Speech::TlsHello(_) | Speech::Opaque(_) => {}
         }
     }
@@ -285,6 +294,7 @@ impl Conversation {
             let side = self.side(direction);
             let interest = match &self.speech {
                 Speech::Http1(http) => http.interest(side, next),
+                Speech::Dns(dns) => dns.interest(side, next),
                 Speech::Undecided(_) => Interest::EVERYTHING,
                 Speech::TlsHello(_) if side == Side::Client => Interest::EVERYTHING,
                 Speech::TlsHello(_) | Speech::Opaque(_) => Interest::NOTHING,
@@ -331,6 +341,7 @@ impl Conversation {
                     self.hello(hello, out);
                 }
             }
+            Speech::Dns(dns) => dns.data(side, &data, |read| out.push(Message::from(read))),
             Speech::Opaque(_) => {}
         }
     }
@@ -359,6 +370,7 @@ impl Conversation {
                     self.hello(hello, out);
                 }
             }
+            Speech::Dns(dns) => dns.skip(side, skip, |read| out.push(Message::from(read))),
             Speech::Undecided(_) | Speech::Opaque(_) => {}
         }
     }
@@ -432,7 +444,7 @@ impl Conversation {
     fn awaits_tail(&self) -> bool {
         match &self.speech {
             Speech::Http1(http) => http.awaits_response_end(),
-            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Opaque(_) => false,
+            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a conversation is told and what it tells.
 
 use crate::event::Direction;
-use crate::protocol::dns::DnsMessage;
+use crate::protocol::dns::{DnsError, DnsMessage};
 use crate::protocol::http1::Transaction;
 use crate::protocol::tls::ClientHello;
 
@@ -41,6 +41,24 @@ pub enum Message {
     Tls(ClientHello),
     /// DNS over TCP.
     Dns(DnsMessage),
+    /// A message that cannot be read.
+    Unreadable(Unreadable),
+}
+
+/// What cannot be read; counted by its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// A DNS message.
+    Dns(DnsError),
+}
+
+impl From<Result<DnsMessage, DnsError>> for Message {
+    fn from(read: Result<DnsMessage, DnsError>) -> Self {
+        match read {
+            Ok(message) => Self::Dns(message),
+            Err(error) => Self::Unreadable(Unreadable::Dns(error)),
+        }
+    }
 }
 
 /// What a conversation asks of the capture; each is told once.

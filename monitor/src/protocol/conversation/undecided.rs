@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Conversation, Message, Speech};
 use crate::event::Direction;
+use crate::protocol::dns::DnsTcp;
 use crate::protocol::http1::{Http1, Side};
 use crate::protocol::identify::{self, Guess};
 use crate::record::{App, CoverageReason};
@@ -38,6 +39,12 @@ impl Conversation {
             .as_mut()
             .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
         if let Some(undecided) = held {
+            if self.late && data.turn_start && identify::first_bytes(&undecided.prefix(direction)) == Guess::More {
+                // A turn that came to nothing: this one is not its rest.
+                self.decide(direction, Guess::Other, None, out);
+                self.data(direction, data, out);
+                return;
+            }
             undecided.hold(direction, data);
             let guess = identify::first_bytes(&undecided.prefix(direction));
             let full = undecided.bytes > MAX_UNDECIDED_BYTES || undecided.held.len() > MAX_UNDECIDED_SEGMENTS;
@@ -80,6 +87,8 @@ impl Conversation {
             Guess::TlsClient => (Some(App::Tls), Some(direction)),
             Guess::Http2 => (Some(App::Http2), Some(direction)),
             Guess::Tls => (Some(App::Tls), self.client),
+            Guess::DnsQuery => (Some(App::Dns), Some(direction)),
+            Guess::DnsResponse => (Some(App::Dns), Some(direction.reverse())),
             Guess::Other | Guess::More => (None, self.client),
         };
         // Which end connected is known for certain, or not at all: what contradicts it is something else.
@@ -100,12 +109,13 @@ impl Conversation {
         self.client = client;
         let held = match &mut self.speech {
             Speech::Undecided(undecided) => undecided.take().unwrap_or_default(),
-            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Opaque(_) => Box::default(),
+            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => Box::default(),
         };
         match (app, guess) {
             (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
             (App::Tls, _) => self.close(CoverageReason::Encrypted),
-            (App::Http2 | App::Websocket | App::Dns, _) => self.close(CoverageReason::Unsupported),
+            (App::Dns, _) => self.speech = Speech::Dns(Box::new(DnsTcp::new(self.late))),
+            (App::Http2 | App::Websocket, _) => self.close(CoverageReason::Unsupported),
             (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late, Arc::clone(&self.taps)))),
         }
         if let Speech::Http1(http) = &mut self.speech {

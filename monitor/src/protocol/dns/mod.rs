@@ -1,7 +1,11 @@
 //! DNS messages, read by simple-dns and reduced to what names destinations: the question, the answers, how it went.
 
+pub mod shape;
+mod tcp;
 #[cfg(test)]
 mod tests;
+
+pub use self::tcp::DnsTcp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,9 +13,10 @@ use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, OPCODE, Packet, PacketFlag, RCODE, TYPE};
 use thiserror::Error;
 
-/// Most answers kept of one message. A name has a handful of addresses and a CNAME chain of a few; resolvers stop
-/// following at 8 to 16.
+/// Most answers kept of one message. A name has a handful of addresses and a CNAME chain of a few.
 pub const MAX_ANSWERS: usize = 64;
+/// Names of a chain that are followed; resolvers stop at 8 to 16.
+const MAX_CHAIN: usize = 16;
 /// Header of a message (RFC 1035 section 4.1.1).
 const HEADER_BYTES: usize = 12;
 /// Longest name as text: 255 bytes on the wire (RFC 1035 section 2.3.4), each of which may need four as `\DDD`.
@@ -32,6 +37,32 @@ pub struct DnsMessage {
     pub answers: Vec<Answer>,
     /// Answers are missing: the server cut the message (TC), the capture did, or there were too many.
     pub truncated: bool,
+}
+
+impl DnsMessage {
+    /// Addresses that the answers give for the name that was asked for, with how long they hold in seconds: its own, and
+    /// those at the end of its chain of aliases (RFC 1034 section 3.6.2), whatever their order. Records of other names
+    /// are not about it.
+    pub fn addresses(&self, name: &str) -> impl Iterator<Item = (IpAddr, u32)> {
+        let mut names = vec![name];
+        let mut before = 0;
+        while names.len() > before && names.len() < MAX_CHAIN {
+            before = names.len();
+            for answer in &self.answers {
+                if let AnswerValue::Cname(target) = &answer.value
+                    && names.contains(&answer.name.as_str())
+                    && !names.contains(&target.as_str())
+                {
+                    names.push(target);
+                }
+            }
+        }
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        self.answers.iter().filter_map(move |answer| match answer.value {
+            AnswerValue::Address(address) if names.contains(&answer.name) => Some((address, answer.ttl)),
+            AnswerValue::Address(_) | AnswerValue::Cname(_) | AnswerValue::Other(_) => None,
+        })
+    }
 }
 
 /// A question.

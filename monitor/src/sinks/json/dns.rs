@@ -22,6 +22,9 @@ pub struct Dns<'a> {
     pub rcode: Option<Text<'a>>,
     /// Answers: addresses and names.
     pub answers: Vec<Text<'a>>,
+    /// There are more answers: the server cut the message (TC), or not all of it was copied. Absent where not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
     /// Query to response, microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<u64>,
@@ -48,6 +51,7 @@ impl<'a> From<&'a DnsRecord> for Dns<'a> {
             },
             rcode: record.rcode.as_deref().map(Text::Borrowed),
             answers: record.answers.iter().map(|a| Text::Borrowed(a.as_str())).collect(),
+            truncated: record.truncated,
             latency_us: record.latency_us,
         }
     }

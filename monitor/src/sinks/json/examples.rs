@@ -258,6 +258,7 @@ pub(crate) fn every() -> Vec<Record> {
         qtype: "A".to_owned(),
         rcode: Some("NOERROR".to_owned()),
         answers: vec!["203.0.113.5".to_owned()],
+        truncated: true,
         latency_us: Some(900),
     };
     let least_dns = DnsRecord {
