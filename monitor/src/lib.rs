@@ -10,10 +10,13 @@ pub mod alert;
 pub mod alerts;
 pub mod allow;
 pub mod baseline;
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 pub mod capture;
-#[cfg(feature = "live")]
-#[expect(clippy::disallowed_methods, reason = "an edge: it has the clock")]
+#[cfg(feature = "replay")]
+#[cfg_attr(
+    feature = "live",
+    expect(clippy::disallowed_methods, reason = "an edge: it has the clock")
+)]
 pub mod cli;
 pub mod config;
 #[cfg(feature = "live")]
@@ -27,12 +30,13 @@ pub mod event;
 pub mod finding;
 pub mod flow;
 pub mod observation;
+pub mod packet;
 pub mod pattern;
 pub mod pipeline;
 pub mod protocol;
 pub mod record;
 #[cfg_attr(
-    feature = "live",
+    feature = "replay",
     expect(clippy::disallowed_methods, reason = "an edge: files are looked at by the clock")
 )]
 pub mod sinks;

@@ -38,6 +38,7 @@ use crate::event::{CaptureCounts, Command, Event, FlowId};
 use crate::finding::Finding;
 use crate::flow::FlowTable;
 use crate::observation::Observation;
+use crate::packet::PacketCounts;
 use crate::protocol::conversation::Message;
 use crate::protocol::taps::Taps;
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
@@ -92,6 +93,7 @@ pub struct Pipeline {
     desk: Desk,
     rules: Rules,
     capture: CaptureCounts,
+    packets: PacketCounts,
     counts: Counts,
     /// The epoch until the first step says what time it is; none after the end.
     next_stats: Option<Timestamp>,
@@ -123,12 +125,18 @@ impl Pipeline {
             desk: Desk::new(&config.bounds),
             rules: Rules::new(config.allow.clone()),
             capture: CaptureCounts::default(),
+            packets: PacketCounts::default(),
             counts: Counts::default(),
             next_stats: Some(Timestamp::ZERO),
             messages: Vec::new(),
             lookups_done: Vec::new(),
             findings: Vec::new(),
         }
+    }
+
+    /// No `stats` but that of [`Self::finish`]: in a file nobody waits for the others.
+    pub fn tell_stats_at_the_end_only(&mut self) {
+        self.next_stats = None;
     }
 
     /// Takes an event in, after what was due before it: so the records depend on the events alone, not on who asks when.
@@ -144,6 +152,7 @@ impl Pipeline {
             Event::Orphan(orphan) => self.orphan(orphan),
             Event::Tail(tail) => self.tail(tail, out),
             Event::Losses(counts) => self.capture = counts,
+            Event::Packets(counts) => self.packets = counts,
         }
     }
 

@@ -60,6 +60,20 @@ pub(crate) fn lint(_args: &Args) -> Result<()> {
         core.args(["--package", "monitor", "--lib", "--no-default-features"])
             .args(STRICT),
     );
+    let mut replay = cargo::host(&workspace, "clippy");
+    check(
+        "clippy, replay alone",
+        replay
+            .args([
+                "--package",
+                "monitor",
+                "--all-targets",
+                "--no-default-features",
+                "--features",
+                "replay",
+            ])
+            .args(STRICT),
+    );
     check("clippy, kernel programs", kernel.args(STRICT));
     if find("cargo-deny").is_some() {
         check("dependencies", cargo::host_plain(&workspace, DENY[0]).args(&DENY[1..]));

@@ -1,4 +1,7 @@
-//! Where events come from. [`ebpf`] is the running kernel.
+//! Where events come from: the kernel of a live host, or packets in files.
 
+#[cfg(feature = "live")]
 pub mod ebpf;
+#[cfg(feature = "live")]
 pub mod facility;
+pub mod pcap;

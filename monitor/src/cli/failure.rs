@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+#[cfg(feature = "live")]
 use crate::control::client::ClientError;
 
 /// Why a command did not do what it was asked for.
@@ -13,7 +14,10 @@ pub(super) enum Failure {
     /// What was typed makes no sense, in a way that only shows when it is looked at: exit code 2.
     Usage(String),
     /// No daemon answers: exit code 3.
+    #[cfg(feature = "live")]
     NoDaemon(ClientError),
+    /// A capture is damaged, and what could be read of it was: exit code 4.
+    Damaged(String),
     /// Whoever read standard output has gone, and wants nothing more: exit code 0.
     ReaderGone,
 }
@@ -37,6 +41,7 @@ impl From<io::Error> for Failure {
     }
 }
 
+#[cfg(feature = "live")]
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
@@ -54,6 +59,8 @@ pub(super) fn report(result: Result<(), Failure>) -> ExitCode {
         Ok(()) | Err(Failure::ReaderGone) => return ExitCode::SUCCESS,
         Err(Failure::Failed(error)) => (1, format!("{error:#}")),
         Err(Failure::Usage(error)) => (2, error),
+        Err(Failure::Damaged(what)) => (4, what),
+        #[cfg(feature = "live")]
         Err(Failure::NoDaemon(error)) => (3, error.to_string()),
     };
     // One line, whatever the parts of the chain hold.

@@ -1,53 +1,74 @@
 //! The command line: one file a subcommand. What was typed is turned into what it means before anything runs.
 
+#[cfg(feature = "live")]
 mod alerts;
+#[cfg(feature = "live")]
 mod allow;
+#[cfg(feature = "live")]
 mod check;
 mod completions;
 mod config;
+#[cfg(feature = "live")]
 mod explain;
+#[cfg(feature = "live")]
 mod facilities;
 mod failure;
+#[cfg(feature = "live")]
 mod flows;
+#[cfg(feature = "live")]
 mod listing;
 mod man;
+mod replay;
+#[cfg(feature = "live")]
 mod requests;
+#[cfg(feature = "live")]
 mod run;
 mod schema;
+#[cfg(feature = "live")]
 mod status;
+#[cfg(feature = "live")]
 mod table;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::control::DEFAULT_SOCKET;
+use crate::sinks::{OutputSpec, Where};
 use failure::Failure;
 
 /// Watches who asks this host's APIs for what, which process answers, and where the bytes go.
 #[derive(Debug, Parser)]
 #[command(name = "monitor", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 it failed, 2 usage, 3 no daemon answers.")]
+#[command(after_help = "Exit codes: 0 done, 1 it failed, 2 usage, 3 no daemon answers, 4 a capture is damaged.")]
 pub struct Cli {
     /// Control socket of the daemon
+    #[cfg(feature = "live")]
     #[arg(long, global = true, env = "MONITOR_SOCKET", value_name = "PATH")]
-    socket: Option<PathBuf>,
+    socket: Option<std::path::PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[cfg(feature = "live")]
     Run(run::Run),
+    #[cfg(feature = "live")]
     Check(check::Check),
+    #[cfg(feature = "live")]
     Status(status::Status),
+    #[cfg(feature = "live")]
     Flows(flows::Flows),
+    #[cfg(feature = "live")]
     Requests(requests::Requests),
+    #[cfg(feature = "live")]
     Alerts(alerts::Alerts),
+    #[cfg(feature = "live")]
     Explain(explain::Explain),
+    #[cfg(feature = "live")]
     Allow(allow::Allow),
+    Replay(replay::Replay),
     Config(config::Config),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -68,23 +89,45 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 impl Cli {
     fn run(self) -> Result<(), Failure> {
+        #[cfg(feature = "live")]
         let asked_for = self.socket;
-        let socket = asked_for.clone().unwrap_or_else(|| DEFAULT_SOCKET.into());
+        #[cfg(feature = "live")]
+        let socket = asked_for
+            .clone()
+            .unwrap_or_else(|| crate::control::DEFAULT_SOCKET.into());
         match self.command {
+            #[cfg(feature = "live")]
             Command::Run(command) => command.run(asked_for),
+            #[cfg(feature = "live")]
             Command::Check(command) => command.run(),
+            #[cfg(feature = "live")]
             Command::Status(command) => command.run(&socket),
+            #[cfg(feature = "live")]
             Command::Flows(command) => command.run(&socket),
+            #[cfg(feature = "live")]
             Command::Requests(command) => command.run(&socket),
+            #[cfg(feature = "live")]
             Command::Alerts(command) => command.run(&socket),
+            #[cfg(feature = "live")]
             Command::Explain(command) => command.run(&socket),
+            #[cfg(feature = "live")]
             Command::Allow(command) => command.run(&socket),
+            Command::Replay(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
         }
     }
+}
+
+/// What was asked for, else what the configuration says, else standard output.
+fn outputs(asked_for: Vec<OutputSpec>, config: &crate::config::Config) -> Vec<OutputSpec> {
+    if !asked_for.is_empty() {
+        return asked_for;
+    }
+    let place = config.output.path.clone().map_or(Where::Stdout, Where::File);
+    vec![OutputSpec { types: None, place }]
 }
 
 #[cfg(test)]

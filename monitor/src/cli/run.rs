@@ -9,11 +9,12 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
+use super::outputs;
 use crate::capture::ebpf::{Capture, require_root};
 use crate::config::Config;
 use crate::daemon::{self, Kept, Options};
+use crate::sinks::OutputSpec;
 use crate::sinks::json::RecordSet;
-use crate::sinks::{OutputSpec, Where};
 use crate::store::{self, Store};
 
 /// Watch this host, in the foreground
@@ -80,15 +81,6 @@ fn start(config: &Config, directory: &std::path::Path, kernel_log: bool) -> Resu
         capture.facilities().iter().filter(|f| !f.is_missing()).count()
     );
     Ok((core, capture))
-}
-
-/// What was asked for, else what the configuration says, else standard output.
-fn outputs(asked_for: Vec<OutputSpec>, config: &Config) -> Vec<OutputSpec> {
-    if !asked_for.is_empty() {
-        return asked_for;
-    }
-    let place = config.output.path.clone().map_or(Where::Stdout, Where::File);
-    vec![OutputSpec { types: None, place }]
 }
 
 fn host_name() -> Option<String> {

@@ -68,7 +68,7 @@ impl Config {
     }
 
     /// Reads and parses the file at `path`.
-    #[cfg(feature = "live")]
+    #[cfg(feature = "replay")]
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let text = std::fs::read_to_string(path)
@@ -171,7 +171,7 @@ mod tests {
         );
         check_error(
             "[host]\nzzzzzzzz = 1\n",
-            ":2: unknown key `zzzzzzzz`; known here: `name`",
+            ":2: unknown key `zzzzzzzz`; known here: `name`, `addresses`",
         );
     }
 

@@ -1,5 +1,6 @@
 //! The small tables of the configuration that belong to no single component of the core.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -15,6 +16,9 @@ pub struct Host {
     /// Name in every record; without it the kernel's host name.
     #[schemars(example = &"api-1")]
     pub name: Option<String>,
+    /// What counts as this host when packet captures are replayed; live it is the kernel that knows. Without it the
+    /// addresses are told from the packets.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What of the host's traffic is watched, and how much of it is copied.

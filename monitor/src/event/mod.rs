@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::flow::FiveTuple;
+use crate::packet::PacketCounts;
 use crate::time::Timestamp;
 
 /// Names a flow: the kernel's socket cookie, and which connection on that socket.
@@ -36,6 +37,8 @@ pub enum Event {
     Tail(Tail),
     /// Cumulative counts of the capture: what was lost, by cause.
     Losses(CaptureCounts),
+    /// The same of a capture that is read from packets.
+    Packets(PacketCounts),
 }
 
 /// Why a [`FlowSnapshot`] was taken.

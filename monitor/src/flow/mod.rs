@@ -134,7 +134,9 @@ impl Flow {
 
     /// Whether the remote end is certainly on this host.
     pub fn is_local(&self) -> bool {
-        self.other_end.is_some() || self.reaches_itself() || (self.is_shadow && self.flags.local_peer)
+        // An accepting end with such a peer comes of a capture, which shows both as one.
+        let local_peer = self.flags.local_peer && (self.is_shadow || self.role != Role::Active);
+        self.other_end.is_some() || self.reaches_itself() || local_peer
     }
 
     /// Whether the remote address is this very host's, whoever may listen there.

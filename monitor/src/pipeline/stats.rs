@@ -58,6 +58,8 @@ impl Pipeline {
         lost.push(("undecodable", self.capture.undecodable));
         lost.push(("untold_bytes_sent", self.capture.untold_sent));
         lost.push(("untold_bytes_received", self.capture.untold_received));
+        lost.extend(self.packets.lost());
+        left_out.extend(self.packets.left_out());
         lost.push(("after_close", self.counts.stragglers));
         let doubts = self.clients.doubts();
         left_out.extend([

@@ -5,22 +5,22 @@
 
 pub mod json;
 
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 mod output;
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 mod place;
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 mod spec;
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 pub mod terminal;
 #[cfg(feature = "live")]
 mod writer;
 
-#[cfg(feature = "live")]
-pub use output::{Encode, JsonLines, Output, OutputView, Tally};
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
+pub use output::{ClosedByReader, Encode, JsonLines, Output, OutputView, Tally};
+#[cfg(feature = "replay")]
 pub use place::{Place, Torn};
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 pub use spec::{OutputSpec, SpecError, Where};
 #[cfg(feature = "live")]
 pub use writer::{Outbox, Writer};

@@ -20,7 +20,7 @@ mod value;
 pub use alert::{Actor, ActorKind, Alert, Severity, State, Target};
 pub use dns::Dns;
 pub use escape::append_line;
-#[cfg(feature = "live")]
+#[cfg(feature = "replay")]
 pub(crate) use escape::is_steering;
 pub use evidence::{Evidence, Quantity, Sample};
 pub use flow::{Direction, Event, Flow, Parent, Protocol, Remote};
