@@ -43,4 +43,5 @@ pub mod sinks;
 #[cfg(feature = "live")]
 pub mod store;
 pub mod stream;
+pub mod template;
 pub mod time;

@@ -30,6 +30,7 @@ use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::detectors::Registry;
 use crate::enrich::clients::Clients;
+use crate::enrich::identity::Identities;
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::Names;
 use crate::enrich::privacy::Privacy;
@@ -58,6 +59,13 @@ const STATS_EVERY: Duration = Duration::from_secs(10);
 /// would fall due later happens at its end: nobody wants the stats of every ten seconds of a year in which nothing came.
 const CATCH_UP: Duration = Duration::from_mins(1);
 
+/// What enrichment asks for of requests.
+fn taps(config: &Config) -> Taps {
+    let fields = config.clients.taps().into_iter().chain(config.identity.taps());
+    let cookies = config.identity.session_cookies.iter().map(String::as_str);
+    Taps::new(fields, cookies, config.identity.logins(&config.login))
+}
+
 /// What a step gave.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -85,6 +93,7 @@ pub struct Pipeline {
     /// What is asked for of requests.
     taps: Arc<Taps>,
     clients: Clients,
+    identities: Identities,
     privacy: Privacy,
     /// Bytes copied of each request, by port, where that was raised, and when.
     snaps: FxHashMap<u16, (u32, Timestamp)>,
@@ -116,9 +125,10 @@ impl Pipeline {
             programs: Programs::default(),
             names: Names::default(),
             lookups: Lookups::default(),
-            taps: Arc::new(Taps::new(config.clients.taps())),
+            taps: Arc::new(taps(config)),
             clients: Clients::new(&config.clients),
-            privacy: Privacy::new(key, &config.privacy),
+            identities: Identities::new(config),
+            privacy: Privacy::new(key, &config.privacy, &config.identity),
             snaps: FxHashMap::default(),
             request_snap: config.capture.request_snap,
             registry: Registry::new(config),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::enrich::fingerprint::Fingerprint;
+use crate::enrich::identity::Identity;
+use crate::enrich::identity::login::LoginOutcome;
 use crate::event::{FlowId, Owner, Program};
 use crate::flow::{FiveTuple, Transport};
 use crate::time::Timestamp;
@@ -197,6 +199,10 @@ pub struct HttpRecord {
     pub latency_us: Option<u64>,
     /// First byte of the request to the last byte of the transaction, microseconds.
     pub duration_us: u64,
+    /// Who asked of this host, by what the request says.
+    pub identity: Vec<Identity>,
+    /// How it ended, if it was a login.
+    pub login: Option<LoginOutcome>,
     /// What program the client is, by how it writes.
     pub fingerprint: Option<Fingerprint>,
     /// Names of what was odd on the wire.

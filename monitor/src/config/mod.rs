@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::allow::{self, AllowRule};
 use crate::detectors;
 use crate::enrich::clients::Settings as Clients;
+use crate::enrich::identity::Settings as Identity;
+use crate::enrich::identity::login::Settings as Login;
 use crate::enrich::privacy::Settings as Privacy;
 
 /// Everything that can be set. The default is what holds with no file.
@@ -40,6 +42,10 @@ pub struct Config {
     pub control: Control,
     /// Whom this host's proxies speak for.
     pub clients: Clients,
+    /// Where requests say who asks.
+    pub identity: Identity,
+    /// Logins: where they are, who asks there, and what failure looks like.
+    pub login: Vec<Login>,
     /// What is kept out of every record.
     pub privacy: Privacy,
     /// How long the monitor watches before it judges by what it has learned.
@@ -178,14 +184,7 @@ mod tests {
     // Sections of the contract that this version has nothing behind: saying no is honest, ignoring them is not.
     #[test]
     fn keys_without_effect_are_refused() {
-        for text in [
-            "[identity]",
-            "[rates]",
-            "[budget]",
-            "[[expected]]",
-            "[[login]]",
-            "[openapi]",
-        ] {
+        for text in ["[rates]", "[budget]", "[[expected]]", "[openapi]"] {
             assert!(parse(text).is_err(), "{text} was accepted");
         }
     }

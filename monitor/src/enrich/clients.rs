@@ -106,9 +106,10 @@ impl Clients {
             if !self.trusts(client.ip) || client.via.len() == MAX_HOPS {
                 break;
             }
-            let address = match tap {
-                Tap::Forwarded => forwarded_for(element),
-                Tap::ForwardedFor | Tap::Claim => Some(element),
+            let address = if tap == Tap::Forwarded {
+                forwarded_for(element)
+            } else {
+                Some(element)
             };
             let Some((ip, port)) = address.and_then(node) else {
                 self.doubts.unreadable += 1;

@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod container;
 pub mod fingerprint;
+pub mod identity;
 pub mod lookups;
 pub mod names;
 pub mod privacy;

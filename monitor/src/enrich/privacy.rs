@@ -15,6 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::identity::Settings as IdentitySettings;
+
 /// Bytes of a fingerprint. Four: two of 10,000 secrets are alike with a probability of 1 %, and it fits in a column.
 const FINGERPRINT_BYTES: usize = 4;
 /// Times that a name or value is percent-decoded to see what is under it: once is what servers do, twice is what
@@ -32,6 +34,9 @@ pub struct Settings {
     /// Names of parameters that hold secrets, in the query or after a `;` in the path. Upper and lower case, `-` and
     /// `_`, and percent-encoding make no difference; `user[password]` and `user.password` count as `password`.
     pub secret_params: Vec<String>,
+    /// How accounts are shown (JWT claims, users of Basic, logins and gateways): "plain" as they are, since a person on
+    /// call must act on them, "fingerprint" like secrets.
+    pub account_names: AccountNames,
 }
 
 /// Whose values are hidden.
@@ -45,6 +50,17 @@ pub enum Query {
     All,
     /// None.
     None,
+}
+
+/// How accounts are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountNames {
+    /// As they are.
+    #[default]
+    Plain,
+    /// As fingerprints.
+    Fingerprint,
 }
 
 /// Names under which secrets travel in query strings: the usual words, OAuth 2.0 (RFC 6749), signed URLs.
@@ -68,6 +84,7 @@ impl Default for Settings {
         Self {
             query: Query::Secrets,
             secret_params: SECRET_PARAMS.iter().map(|&name| name.to_owned()).collect(),
+            account_names: AccountNames::Plain,
         }
     }
 }
@@ -80,6 +97,7 @@ pub struct Privacy {
     query: Query,
     /// Folded: see [`fold`].
     secret_params: Vec<Vec<u8>>,
+    account_names: AccountNames,
 }
 
 /// The key is not shown.
@@ -92,16 +110,19 @@ impl std::fmt::Debug for Privacy {
 }
 
 impl Privacy {
-    /// With the installation's key.
-    pub fn new(key: [u8; 32], settings: &Settings) -> Self {
+    /// With the installation's key. What identifies a client in `identity` is a secret in a target, too.
+    pub fn new(key: [u8; 32], settings: &Settings, identity: &IdentitySettings) -> Self {
         Self {
             keyed: Hmac::new(&block(key).into()),
             query: settings.query,
             secret_params: settings
                 .secret_params
                 .iter()
+                .chain(&identity.api_key_query)
+                .chain(&identity.session_cookies)
                 .map(|name| name.bytes().map(fold).collect())
                 .collect(),
+            account_names: settings.account_names,
         }
     }
 
@@ -115,6 +136,14 @@ impl Privacy {
             let _ = write!(out, "{byte:02x}");
         }
         out
+    }
+
+    /// An account as records show it.
+    pub fn account(&self, name: &str) -> String {
+        match self.account_names {
+            AccountNames::Plain => name.to_owned(),
+            AccountNames::Fingerprint => self.fingerprint("account", name.as_bytes()),
+        }
     }
 
     /// A request's target without its secrets.
@@ -284,7 +313,7 @@ fn block(key: [u8; 32]) -> [u8; 64] {
 }
 
 /// Lower case, and `_` for `-`.
-const fn fold(byte: u8) -> u8 {
+pub(super) const fn fold(byte: u8) -> u8 {
     if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() }
 }
 
@@ -325,7 +354,7 @@ fn decodings(text: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     })
 }
 
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::{Output, Pipeline};
 use crate::enrich::fingerprint::Fingerprint;
+use crate::enrich::identity::Asked;
 use crate::event::{Direction, FlowId, Role};
 use crate::flow::{FiveTuple, Flow};
 use crate::observation::{Destination, FlowObservation, Observation};
@@ -186,6 +187,19 @@ impl Pipeline {
             (Some(Direction::Received), _) | (None, Role::Passive | Role::Unknown) => HttpRole::Server,
         };
         let mut request = transaction.request;
+        let (identity, login) = match (&request, role) {
+            (Some(request), HttpRole::Server) => {
+                let peer = flow.tuple.map(|tuple| tuple.remote.ip().to_canonical());
+                let asked = Asked {
+                    request,
+                    taken: &transaction.taken,
+                    response: transaction.response.as_ref(),
+                    trusted: peer.is_some_and(|peer| self.clients.trusts(peer)),
+                };
+                self.identities.who(asked, &self.privacy)
+            }
+            (Some(_) | None, HttpRole::Server | HttpRole::Client) => (Vec::new(), None),
+        };
         if let Some(request) = &mut request {
             if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.target) {
                 request.target = redacted;
@@ -228,6 +242,8 @@ impl Pipeline {
             response: transaction.response,
             latency_us: transaction.latency_us,
             duration_us: transaction.duration_us,
+            identity,
+            login,
             fingerprint,
             anomalies: transaction.anomalies,
             incomplete: transaction.incomplete,

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::taps::Taps;
+use crate::protocol::taps::{Logins, Taps};
+use crate::record::Request;
 
 fn settings(trusted: &[&str]) -> Settings {
     Settings {
@@ -9,10 +10,18 @@ fn settings(trusted: &[&str]) -> Settings {
     }
 }
 
+fn taps(settings: &Settings) -> Taps {
+    Taps::new(settings.taps(), [], Logins::default())
+}
+
 fn ask(trusted: &[&str], peer: &str, fields: &[(&str, &str)]) -> (Client, Doubts) {
     let settings = settings(trusted);
-    let taps = Taps::new(settings.taps());
-    let taken = taps.take(fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())), true);
+    let taps = taps(&settings);
+    let taken = taps.take(
+        &Request::default(),
+        fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())),
+        true,
+    );
     let mut clients = Clients::new(&settings);
     let client = clients.client(peer.parse().unwrap(), &taken);
     (client, clients.doubts())
@@ -126,7 +135,7 @@ proptest! {
     fn reads_anything(value: Vec<u8>) {
         let settings = settings(&["0.0.0.0/0", "::/0"]);
         let fields = [(&b"forwarded"[..], &value[..]), (b"x-forwarded-for", &value)];
-        let taken = Taps::new(settings.taps()).take(fields, true);
+        let taken = taps(&settings).take(&Request::default(), fields, true);
         let _ = Clients::new(&settings).client("10.0.0.5:1".parse().unwrap(), &taken);
     }
 }

@@ -11,6 +11,7 @@ fn privacy(query: Query) -> Privacy {
             query,
             ..Settings::default()
         },
+        &IdentitySettings::default(),
     )
 }
 
@@ -37,7 +38,10 @@ fn fingerprints_are_hmac_sha256() {
 
 #[test]
 fn equal_secrets_are_equal_and_keys_differ() {
-    let (a, b) = (privacy(Query::Secrets), Privacy::new([8; 32], &Settings::default()));
+    let (a, b) = (
+        privacy(Query::Secrets),
+        Privacy::new([8; 32], &Settings::default(), &IdentitySettings::default()),
+    );
     assert_eq!(a.fingerprint("key", b"x"), a.fingerprint("key", b"x"));
     assert_ne!(a.fingerprint("key", b"x"), b.fingerprint("key", b"x"));
 }

@@ -1,6 +1,7 @@
 //! What transactions are told of beyond their bytes.
 
 use super::*;
+use crate::enrich::identity::login::LoginOutcome;
 
 /// An engine with this configuration.
 fn bench(toml: &str) -> Bench {
@@ -64,4 +65,78 @@ fn a_fingerprint_is_of_the_program_and_not_of_the_request() {
     assert_eq!(seen[0], seen[1]);
     assert_ne!(seen[0], seen[2]);
     assert!(seen[0].starts_with("h1:") && seen[0].len() == 19, "{}", seen[0]);
+}
+
+/// A login as a client sends it.
+fn login(path: &str, kind: &str, body: &str) -> Vec<u8> {
+    let len = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: {kind}\r\nContent-Length: {len}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Who wants in by this request, and whether that is let by this response. The request comes in pieces of `size` bytes.
+fn try_login(toml: &str, request: &[u8], response: &str, size: usize) -> (Vec<String>, Option<LoginOutcome>, bool) {
+    let mut bench = bench(toml);
+    let mut server = server(&mut bench, "192.0.2.9:40000");
+    for piece in request.chunks(size) {
+        server.hear(&mut bench, piece);
+    }
+    server.say(&mut bench, response.as_bytes());
+    let http = bench.http()[0];
+    let ids = http.identity.iter().map(|identity| identity.id.to_string()).collect();
+    (ids, http.login, http.identity.iter().all(|identity| identity.unproven))
+}
+
+const YES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+const NO: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn logins_tell_who_and_how_they_ended() {
+    let json = login(
+        "/api/login",
+        "application/json",
+        r#"{"username":"alice","password":"pw"}"#,
+    );
+    for size in [1, 7, 150, 1_000] {
+        let alice = vec!["alice".to_owned()];
+        let success = Some(LoginOutcome::Success);
+        assert_eq!(
+            try_login("", &json, YES, size),
+            (alice.clone(), success, false),
+            "{size}"
+        );
+        assert_eq!(
+            try_login("", &json, NO, size),
+            (alice, Some(LoginOutcome::Failure), true),
+            "{size}"
+        );
+    }
+    let off = "[identity]\nrecognize_logins = false\n";
+    assert_eq!(try_login(off, &json, YES, 1_000), (Vec::new(), None, true));
+    let named = "[[login]]\nendpoint = \"POST /v{n}/enter\"\nuser_field = \"who\"\nfailure_redirect = \"/enter*\"\n";
+    let form = login("/v2/enter", "application/x-www-form-urlencoded", "pw=x&who=bob");
+    let redirect = |to: &str| format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+    let (who, outcome, _) = try_login(named, &form, &redirect("/enter?again"), 1_000);
+    assert_eq!((who, outcome), (vec!["bob".to_owned()], Some(LoginOutcome::Failure)));
+    assert_eq!(
+        try_login(named, &form, &redirect("/"), 1_000).1,
+        Some(LoginOutcome::Success)
+    );
+}
+
+#[test]
+fn a_body_that_is_not_seen_names_nobody_and_its_end_is_found() {
+    let mut bench = Bench::new();
+    let mut server = server(&mut bench, "192.0.2.9:40000");
+    let head = "POST /login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{\"username\":\"al";
+    server.hear_of(&mut bench, head.as_bytes(), head.len() + 8_986);
+    server.say(&mut bench, NO.as_bytes());
+    ask(&mut bench, &mut server, "GET /", "");
+    let http = bench.http();
+    assert_eq!(
+        (http[0].identity.len(), http[0].login),
+        (0, Some(LoginOutcome::Failure))
+    );
+    assert_eq!(http[0].request.as_ref().map(|request| request.body_bytes), Some(9_000));
+    assert_eq!(http.len(), 2);
 }

@@ -113,6 +113,9 @@ impl Exchange {
     /// Its response's header was read.
     pub(super) fn answer(&mut self, head: ResponseHead, header_bytes: u64, begin: Mark, last: Timestamp, cut: bool) {
         self.anomalies.extend(head.anomalies);
+        if let Some(said) = &mut self.taken.said {
+            said.location = head.location;
+        }
         if self.request.is_none() {
             self.version = head.version;
         }
@@ -136,6 +139,26 @@ impl Exchange {
             decoded_bytes: None,
             announced_bytes: head.length,
         });
+    }
+
+    /// Bytes of the body of `side`, as on the wire.
+    pub(super) fn hear(&mut self, side: Side, bytes: &[u8], chunked: bool) {
+        if let Some(said) = &mut self.taken.said {
+            match side {
+                Side::Client => said.ask(bytes, chunked),
+                Side::Server => said.answer(bytes, chunked),
+            }
+        }
+    }
+
+    /// Bytes of the body of `side` were not seen.
+    pub(super) fn miss(&mut self, side: Side) {
+        if let Some(said) = &mut self.taken.said {
+            match side {
+                Side::Client => said.asked.miss(),
+                Side::Server => said.answered.miss(),
+            }
+        }
     }
 
     /// Offset of the request's first byte.

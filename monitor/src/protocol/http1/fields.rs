@@ -25,6 +25,8 @@ pub(super) struct Fields<'a> {
     pub user_agent: Option<&'a [u8]>,
     /// First `Content-Type`.
     pub content_type: Option<&'a [u8]>,
+    /// First `Location`.
+    pub location: Option<&'a [u8]>,
     /// First readable `Content-Length`.
     pub length: Option<u64>,
     /// `Transfer-Encoding`, all of them.
@@ -53,6 +55,9 @@ impl<'a> Fields<'a> {
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = self.upgrade.or_else(|| upgrade(value)),
             10 if name.eq_ignore_ascii_case(b"connection") => self.add_connection(value),
+            8 if name.eq_ignore_ascii_case(b"location") => {
+                self.location.get_or_insert(value);
+            }
             10 if name.eq_ignore_ascii_case(b"user-agent") => {
                 self.user_agent.get_or_insert(value);
             }

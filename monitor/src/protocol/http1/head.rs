@@ -80,6 +80,8 @@ pub(super) struct ResponseHead {
     pub coding: Coding,
     /// `Upgrade`.
     pub upgrade: Option<App>,
+    /// `Location` of a redirect, printable.
+    pub location: Option<String>,
     /// Another response may follow.
     pub persists: bool,
     /// Oddities.
@@ -112,7 +114,7 @@ pub(super) fn request(bytes: &[u8], taps: &Taps) -> Read<RequestHead> {
     let fields = gather(bytes, length, read.headers);
     let mut head = RequestHead::new(method.as_bytes(), target.as_bytes(), version(minor), &fields);
     let lines = read.headers.iter().map(|line| (line.name.as_bytes(), line.value));
-    head.taken = taps.take(lines, true);
+    head.taken = taps.take(&head.request, lines, true);
     Read::Complete(length, head)
 }
 
@@ -207,6 +209,10 @@ impl ResponseHead {
             length: fields.length,
             coding: fields.coding,
             upgrade: fields.upgrade,
+            location: fields
+                .location
+                .filter(|_| (300..400).contains(&status))
+                .map(|v| printable(v, MAX_TARGET)),
             persists: persists(version, fields),
             anomalies,
         }

@@ -55,7 +55,11 @@ pub(super) fn request(bytes: &[u8], whole: bool, taps: &Taps) -> RequestHead {
     let lines = field_lines(rest, whole, &mut anomalies);
     let fields = gather(&lines, anomalies);
     let mut head = RequestHead::new(method, target, version, &fields);
-    head.taken = taps.take(lines.iter().map(|(name, value)| (*name, &**value)), whole);
+    head.taken = taps.take(
+        &head.request,
+        lines.iter().map(|(name, value)| (*name, &**value)),
+        whole,
+    );
     if !whole {
         head.anomalies.remove(Anomaly::MissingHost);
     }

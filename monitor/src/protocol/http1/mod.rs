@@ -207,6 +207,9 @@ impl Http1 {
                     let step = body.skip(left, skip.time);
                     self.understood += step.used;
                     left -= step.used;
+                    if let Some(exchange) = self.current(side) {
+                        exchange.miss(side);
+                    }
                     if step.done {
                         self.end_message(side, out);
                     }

@@ -26,13 +26,13 @@ impl Http1 {
                 Place::Lost => self.probe(side, &mut data, out),
                 Place::Body(body) => {
                     let step = body.read(&data.bytes, data.time);
+                    let chunked = matches!(body.kind, Kind::Chunked(_));
                     self.understood += step.used;
-                    pass(&mut data, step.used as usize);
-                    if !step.anomalies.is_empty()
-                        && let Some(exchange) = self.current(side)
-                    {
+                    if let Some(exchange) = self.current(side) {
                         exchange.anomalies.extend(step.anomalies);
+                        exchange.hear(side, &data.bytes[..step.used as usize], chunked);
                     }
+                    pass(&mut data, step.used as usize);
                     if step.done {
                         self.end_message(side, out);
                     }

@@ -4,9 +4,14 @@
 //! Both HTTP/1.x and HTTP/2 fill it, each from its own list of fields, so that what is made of them knows of no wire
 //! format. A request that has none of those fields costs no allocation.
 
+mod bodies;
 mod order;
 
+use std::fmt;
+
+pub use self::bodies::{Login, Logins, Said, Start, is_form, is_json, is_login};
 pub use self::order::FieldOrder;
+use crate::record::Request;
 
 /// Bytes kept of the values of one request, marks included. Servers refuse longer headers (8 KiB, nginx and Apache).
 const MAX_KEPT: usize = 8 * 1024;
@@ -23,10 +28,26 @@ pub enum Tap {
     ForwardedFor,
     /// Either of these where nobody is trusted to send it: noted, not kept.
     Claim,
+    /// `Authorization`.
+    Authorization,
+    /// An API key.
+    Key,
+    /// A user named by a gateway.
+    User,
+    /// `Cookie`: of it the values of the cookies that are asked for.
+    Cookie,
 }
 
 impl Tap {
-    const ALL: [Self; 3] = [Self::Forwarded, Self::ForwardedFor, Self::Claim];
+    const ALL: [Self; 7] = [
+        Self::Forwarded,
+        Self::ForwardedFor,
+        Self::Claim,
+        Self::Authorization,
+        Self::Key,
+        Self::User,
+        Self::Cookie,
+    ];
 }
 
 /// Which fields are asked for; one for all connections.
@@ -36,23 +57,38 @@ pub struct Taps {
     names: Vec<(Box<[u8]>, Tap)>,
     /// The lengths of those names, modulo 64, as bits: most names are passed over by this alone.
     lengths: u64,
+    /// Names of cookies.
+    cookies: Vec<Box<[u8]>>,
+    logins: Logins,
 }
 
-/// What was kept of one request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What was kept of one request. Secrets are in clear.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Taken {
     /// The order of its fields; absent where they were not all seen.
     pub order: Option<FieldOrder>,
     /// It has a field of [`Tap::Claim`].
     pub claims: bool,
+    /// There was more than is kept.
+    pub cut: bool,
+    /// What the two ends said, if it is a login.
+    pub said: Option<Box<Said>>,
     /// A mark, a length of two bytes and a value, again and again.
     kept: Vec<u8>,
 }
 
 impl Taps {
-    /// Asks for these fields.
-    pub fn new<'a>(names: impl IntoIterator<Item = (&'a str, Tap)>) -> Self {
-        let mut taps = Self::default();
+    /// Asks for these fields and cookies, and for what is said at these logins.
+    pub fn new<'a>(
+        names: impl IntoIterator<Item = (&'a str, Tap)>,
+        cookies: impl IntoIterator<Item = &'a str>,
+        logins: Logins,
+    ) -> Self {
+        let mut taps = Self {
+            cookies: cookies.into_iter().map(|name| name.as_bytes().into()).collect(),
+            logins,
+            ..Self::default()
+        };
         for (name, tap) in names {
             taps.lengths |= bit(name.as_bytes());
             taps.names.push((name.to_ascii_lowercase().into_bytes().into(), tap));
@@ -60,8 +96,14 @@ impl Taps {
         taps
     }
 
-    /// Keeps what is asked for of a request with these names and values; `whole` where none is missing.
-    pub fn take<'a>(&self, fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>, whole: bool) -> Taken {
+    /// Keeps what is asked for of `request`, which has these fields; `whole` where none is missing. If it is a login,
+    /// [`Taken::said`] waits for the bodies.
+    pub fn take<'a>(
+        &self,
+        request: &Request,
+        fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        whole: bool,
+    ) -> Taken {
         let mut order = FieldOrder::default();
         let mut taken = Taken::default();
         for (name, value) in fields {
@@ -69,11 +111,39 @@ impl Taps {
             if self.lengths & bit(name) != 0
                 && let Some((_, tap)) = self.names.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))
             {
-                taken.keep(*tap, value);
+                self.keep(&mut taken, *tap, value);
             }
         }
+        taken.said = self.logins.find(request).map(|login| Box::new(Said::new(login)));
         taken.order = Some(order).filter(|order| whole && !order.is_empty());
         taken
+    }
+
+    fn keep(&self, taken: &mut Taken, tap: Tap, value: &[u8]) {
+        match tap {
+            Tap::Forwarded | Tap::ForwardedFor => taken.keep(tap, end_of_list(value)),
+            Tap::Authorization | Tap::Key | Tap::User => taken.keep(tap, value),
+            Tap::Claim => taken.claims = true,
+            Tap::Cookie => {
+                // RFC 6265 section 4.2.1.
+                for pair in value.split(|b| *b == b';') {
+                    let pair = pair.trim_ascii();
+                    let equals = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+                    if self.cookies.iter().any(|known| **known == pair[..equals]) {
+                        taken.keep(tap, pair.get(equals + 1..).unwrap_or_default());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What was kept is nothing to print.
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken")
+            .field("order", &self.order)
+            .finish_non_exhaustive()
     }
 }
 
@@ -84,24 +154,19 @@ impl Taken {
     }
 
     fn keep(&mut self, tap: Tap, value: &[u8]) {
-        let value = match tap {
-            Tap::Forwarded | Tap::ForwardedFor => end_of_list(value),
-            Tap::Claim => {
-                self.claims = true;
-                return;
-            }
-        };
-        let Ok(len) = u16::try_from(value.len()) else { return };
-        if self.kept.len() + 3 + value.len() > MAX_KEPT {
+        let len = u16::try_from(value.len()).ok();
+        let Some(len) = len.filter(|_| self.kept.len() + 3 + value.len() <= MAX_KEPT) else {
+            self.cut = true;
             return;
-        }
+        };
         self.kept.reserve_exact(3 + value.len());
         self.kept.push(tap as u8);
         self.kept.extend_from_slice(&len.to_le_bytes());
         self.kept.extend_from_slice(value);
     }
 
-    fn all(&self) -> impl Iterator<Item = (Tap, &[u8])> {
+    /// All values kept, in order.
+    pub fn all(&self) -> impl Iterator<Item = (Tap, &[u8])> {
         let mut rest = &self.kept[..];
         std::iter::from_fn(move || {
             let (&[tap, low, high], tail) = rest.split_first_chunk()?;
@@ -133,11 +198,21 @@ mod tests {
     use super::*;
 
     fn taps() -> Taps {
-        Taps::new([("Forwarded", Tap::Forwarded), ("x-forwarded-for", Tap::ForwardedFor)])
+        let names = [
+            ("Forwarded", Tap::Forwarded),
+            ("x-forwarded-for", Tap::ForwardedFor),
+            ("authorization", Tap::Authorization),
+            ("cookie", Tap::Cookie),
+        ];
+        Taps::new(names, ["sid", "session"], Logins::default())
     }
 
     fn take(fields: &[(&str, &str)]) -> Taken {
-        taps().take(fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())), true)
+        taps().take(
+            &Request::default(),
+            fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())),
+            true,
+        )
     }
 
     #[test]
@@ -159,8 +234,27 @@ mod tests {
         let taken = take(&[("Host", "h"), ("Accept", "*/*")]);
         assert_eq!(taken.kept.capacity(), 0);
         assert!(taken.order.is_some());
-        let cut = taps().take([(&b"Host"[..], &b"h"[..])], false);
+        let cut = taps().take(&Request::default(), [(&b"Host"[..], &b"h"[..])], false);
         assert_eq!(cut.order, None);
+    }
+
+    #[test]
+    fn of_cookies_those_asked_for() {
+        let taken = take(&[
+            ("Cookie", "a=b; sid=first; Sid=no; sidx=no; session=t=w;o"),
+            ("cookie", "sid=three; sid"),
+        ]);
+        let values: Vec<&[u8]> = taken.values(Tap::Cookie).collect();
+        assert_eq!(values, [&b"first"[..], b"t=w", b"three", b""]);
+        assert!(!format!("{taken:?}").contains("first"));
+    }
+
+    #[test]
+    fn too_much_is_noted() {
+        let long = "x".repeat(MAX_KEPT);
+        let taken = take(&[("Authorization", &long), ("Cookie", "sid=one")]);
+        assert!(taken.cut);
+        assert_eq!(taken.all().count(), 1);
     }
 
     #[test]
@@ -176,7 +270,7 @@ mod tests {
         #[test]
         fn is_bounded_and_reads_back(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..900), 0..30)) {
             let fields = values.iter().map(|value| (&b"forwarded"[..], &value[..]));
-            let taken = taps().take(fields, true);
+            let taken = taps().take(&Request::default(), fields, true);
             prop_assert!(taken.kept.len() <= MAX_KEPT);
             let read: Vec<&[u8]> = taken.values(Tap::Forwarded).collect();
             prop_assert!(read.len() <= values.len());

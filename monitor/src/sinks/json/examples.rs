@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::alert::{Actor, ActorKind, Alert, AlertState, Evidence, Pillar, Quantity, Sample, Severity, Target};
 use crate::enrich::fingerprint::Fingerprint;
+use crate::enrich::identity::login::LoginOutcome;
+use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
 use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
 use crate::flow::{FiveTuple, Transport};
 use crate::protocol::taps::FieldOrder;
@@ -85,6 +87,13 @@ pub(crate) fn http() -> HttpRecord {
         }),
         latency_us: Some(1_500),
         duration_us: 2_000,
+        identity: vec![Identity {
+            kind: IdentityKind::Account,
+            id: Arc::from("alice"),
+            source: IdentitySource::Jwt,
+            unproven: true,
+        }],
+        login: Some(LoginOutcome::Failure),
         fingerprint: Some(Fingerprint {
             version: HttpVersion::Http11,
             order: FieldOrder::default(),
@@ -103,6 +112,8 @@ pub(crate) fn least_http() -> HttpRecord {
         request: None,
         response: None,
         latency_us: None,
+        identity: Vec::new(),
+        login: None,
         fingerprint: None,
         anomalies: Vec::new(),
         incomplete: Some(Incomplete::NoRequest),

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::value::{End, FlowName, Process, Text, Time};
+use crate::enrich::identity::{self, IdentitySource};
 use crate::record::{self, HttpRecord, HttpRole, HttpVersion};
 
 /// A transaction ended, or was cut off.
@@ -43,6 +44,12 @@ pub struct Http<'a> {
     pub latency_us: Option<u64>,
     /// First byte of the request to the last of the transaction, microseconds.
     pub duration_us: u64,
+    /// Who asked of this host, by what the request says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identity: Vec<Identity<'a>>,
+    /// How it ended, if it was a login: `success`, `failure`, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login: Option<Text<'a>>,
     /// What program the client is, by version, order and letter case of its header fields: `h1:60f9771c7e29b3ea`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
@@ -109,6 +116,35 @@ impl From<&record::Client> for Client {
             ip: client.ip,
             port: client.port,
             via: client.via.clone(),
+        }
+    }
+}
+
+/// Who asks, or says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Identity<'a> {
+    /// `key`, `token`, `account` or `session`.
+    pub kind: Text<'a>,
+    /// A fingerprint (`key:3fa9c1d2`); of an account its name.
+    pub id: Text<'a>,
+    /// Where it was found: `header`, `query`, `bearer`, `jwt`, `basic`, `authorization`, `cookie`, `gateway`, `login`.
+    pub source: Text<'a>,
+    /// False for a claim of a JWT: the monitor does not check signatures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<bool>,
+    /// True where it was never seen on a request that this host answered with success.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
+}
+
+impl<'a> From<&'a identity::Identity> for Identity<'a> {
+    fn from(identity: &'a identity::Identity) -> Self {
+        Self {
+            kind: Text::Borrowed(identity.kind.name()),
+            id: Text::Borrowed(&identity.id),
+            source: Text::Borrowed(identity.source.name()),
+            verified: (identity.source == IdentitySource::Jwt).then_some(false),
+            unproven: identity.unproven,
         }
     }
 }
@@ -196,6 +232,8 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
             response: record.response.as_ref().map(Response::from),
             latency_us: record.latency_us,
             duration_us: record.duration_us,
+            identity: record.identity.iter().map(Identity::from).collect(),
+            login: record.login.map(|outcome| Text::Borrowed(outcome.name())),
             fingerprint: record.fingerprint.map(|fingerprint| fingerprint.to_string()),
             anomalies: record.anomalies.iter().copied().map(Text::Borrowed).collect(),
             encrypted: false,

@@ -42,7 +42,11 @@ fn http_as_in_the_contract() {
                 "status": 201, "content_type": "application/json", "header_bytes": 120, "body_bytes": 33,
                 "decoded_bytes": 33, "announced_bytes": 33,
             },
-            "latency_us": 1500, "duration_us": 2000, "fingerprint": "h1:243f6a8885a308d3", "anomalies": ["bare_lf"], "encrypted": false, "complete": true,
+            "latency_us": 1500, "duration_us": 2000,
+            "identity": [
+                { "kind": "account", "id": "alice", "source": "jwt", "verified": false, "unproven": true },
+            ],
+            "login": "failure", "fingerprint": "h1:243f6a8885a308d3", "anomalies": ["bare_lf"], "encrypted": false, "complete": true,
         })
     );
 }
