@@ -11,6 +11,7 @@ use crate::enrich::identity::Identity;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::event::{FlowId, Owner, Program};
 use crate::flow::{FiveTuple, Transport};
+use crate::protocol::tls::ServerHello;
 use crate::time::Timestamp;
 
 /// One record, made at `time`.
@@ -426,6 +427,14 @@ pub struct TlsRecord {
     pub alpn: Vec<String>,
     /// Highest version offered.
     pub version: &'static str,
+    /// JA4 of the client, where its hello was seen whole.
+    pub ja4: Option<String>,
+    /// The hello has another, encrypted one in it, or pretends to (RFC 9849): the server name is the outer one.
+    pub ech: bool,
+    /// The end of the hello was not seen.
+    pub truncated: bool,
+    /// What the server chose, where its hello was seen.
+    pub negotiated: Option<ServerHello>,
 }
 
 /// The monitor's own figures. Counts are since the start.

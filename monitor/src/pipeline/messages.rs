@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::protocol::conversation::{Conversation, Message, Origin, Unreadable, Wants};
 use crate::protocol::dns::shape::{self, Shape};
 use crate::protocol::dns::{self, DnsMessage};
-use crate::protocol::tls;
+use crate::protocol::tls::Hellos;
 use crate::record::{Body, FlowDirection, NameSource, TlsRecord};
 
 /// Requests are copied up to this far, for services whose headers ask for it.
@@ -169,9 +169,16 @@ impl Pipeline {
                     self.tell_transaction(flow, transaction, out);
                 }
             }
-            Message::Tls(hello) => self.hello(flow, hello, out),
+            Message::ServerName(name) => {
+                let outbound = super::telling::direction(flow) == Some(FlowDirection::Outbound);
+                if flow.name.is_none() && outbound {
+                    flow.name = Some((name.into(), NameSource::Sni));
+                }
+            }
+            Message::Tls(hellos) => self.hellos(flow, *hellos, out),
             Message::Dns(message) => self.dns(flow, message, out),
             Message::Unreadable(Unreadable::Dns(_)) => self.counts.unreadable_dns += 1,
+            Message::Unreadable(Unreadable::Hello(error)) => self.counts.unreadable_hellos[error as usize] += 1,
         }
     }
 
@@ -192,21 +199,17 @@ impl Pipeline {
         }
     }
 
-    fn hello(&mut self, flow: &mut Flow, hello: tls::ClientHello, out: &mut Output) {
-        let server_name: Option<Arc<str>> = hello.server_name.map(Arc::from);
-        let direction = super::telling::direction(flow);
-        if flow.name.is_none()
-            && direction == Some(FlowDirection::Outbound)
-            && let Some(name) = &server_name
-        {
-            flow.name = Some((Arc::clone(name), NameSource::Sni));
-        }
+    fn hellos(&mut self, flow: &Flow, Hellos { client, server }: Hellos, out: &mut Output) {
         let record = TlsRecord {
             flow: flow.id,
-            direction,
-            server_name,
-            alpn: hello.alpn,
-            version: hello.version,
+            direction: super::telling::direction(flow),
+            server_name: client.server_name.map(Arc::from),
+            alpn: client.alpn,
+            version: client.version,
+            ja4: client.ja4,
+            ech: client.ech,
+            truncated: client.truncated,
+            negotiated: server,
         };
         self.write(Body::Tls(Arc::new(record)), out);
     }

@@ -6,6 +6,7 @@ use monitor_common::loss;
 
 use super::{Output, Pipeline, telling::coverage};
 use crate::flow::Flow;
+use crate::protocol::tls::HelloError;
 use crate::record::{Body, StatsRecord};
 use crate::time::Timestamp;
 
@@ -19,6 +20,8 @@ pub(super) struct Counts {
     pub(super) stragglers: u64,
     pub(super) orphans_dropped: u64,
     pub(super) unreadable_dns: u64,
+    /// By cause, in the order of [`HelloError::ALL`].
+    pub(super) unreadable_hellos: [u64; HelloError::ALL.len()],
     pub(super) requests_evicted: u64,
     pub(super) headers_evicted: u64,
     pub(super) holes_evicted: u64,
@@ -82,6 +85,7 @@ impl Pipeline {
                 self.desk.counts().evicted + self.desk.counts().crowded_out,
             ),
         ]);
+        left_out.extend(HelloError::ALL.map(|cause| (cause.name(), self.counts.unreadable_hellos[cause as usize])));
         left_out.extend(
             self.registry
                 .left_out()

@@ -75,6 +75,7 @@ pub fn first_bytes(bytes: &[u8]) -> Guess {
     match bytes.first() {
         None => Guess::More,
         Some(0x14..=0x17) => tls(bytes),
+        Some(0x80..) => ssl2(bytes),
         // The high byte of a length: queries are short.
         Some(0..=3) => match shape::of_stream(bytes) {
             Shape::Query => Guess::DnsQuery,
@@ -177,10 +178,28 @@ fn tls(bytes: &[u8]) -> Guess {
     match bytes {
         [_, major, ..] if *major != 3 => Guess::Other,
         [_, _, minor, ..] if *minor > 4 => Guess::Other,
+        // A record has bytes, and no more than 2^14 (RFC 8446 section 5.1).
+        [HANDSHAKE, _, _, high, low, ..] if !(1..=1 << 14).contains(&u16::from_be_bytes([*high, *low])) => Guess::Other,
         [HANDSHAKE, _, _, _, _, CLIENT_HELLO, ..] => Guess::TlsClient,
         [HANDSHAKE, _, _, _, _, _, ..] => Guess::Tls,
         [HANDSHAKE, ..] | [_] | [_, _] => Guess::More,
         _ => Guess::Tls,
+    }
+}
+
+/// A hello in the form of SSL 2.0 from a client that speaks newer versions too (RFC 5246 appendix E.2). It has no
+/// extensions, and is not read.
+fn ssl2(bytes: &[u8]) -> Guess {
+    let start = match bytes {
+        [_, _, kind, ..] if *kind != 1 => false,
+        [_, _, _, major, ..] if *major != 3 => false,
+        [_, _, _, _, minor, ..] if *minor > 4 => false,
+        _ => true,
+    };
+    match (start, bytes.len()) {
+        (false, _) => Guess::Other,
+        (true, ..5) => Guess::More,
+        (true, _) => Guess::Tls,
     }
 }
 
@@ -211,6 +230,7 @@ mod tests {
         check(b"\x16\x03\x01\x02\x00\x01\x00", Guess::TlsClient);
         check(b"\x16\x03\x03\x02\x00\x02\x00", Guess::Tls);
         check(b"\x17\x03\x03", Guess::Tls);
+        check(b"\x80\x2e\x01\x03\x01\x00\x15", Guess::Tls);
         check(DNS_QUERY, Guess::DnsQuery);
     }
 
@@ -223,6 +243,9 @@ mod tests {
         check(b"get key\r\n", Guess::Other);
         check(b"\x00\x00\x00\x08\x04\xd2\x16\x2f", Guess::Other);
         check(b"\x16\x09", Guess::Other);
+        check(b"\x16\x03\x01\x00\x00", Guess::Other);
+        check(b"\x16\x03\x01\x40\x01", Guess::Other);
+        check(b"\x80\x2e\x04", Guess::Other);
         check(b"GET key\r\n", Guess::Other);
         check(b"GET /a b\r\n", Guess::Other);
     }

@@ -6,6 +6,7 @@ use monitor::event::Direction;
 use monitor::protocol::conversation::{Conversation, Message, Wants};
 use monitor::protocol::dns::{AnswerValue, DnsMessage};
 use monitor::protocol::http1::Transaction;
+use monitor::protocol::tls::Hellos;
 use monitor::record::HttpVersion;
 
 /// What was asked of the capture, at any time. Tails are left out: whether one is watched depends on segments.
@@ -27,11 +28,10 @@ pub(crate) fn everything(messages: &[Message], conversation: &Conversation, want
     for message in messages {
         match message {
             Message::Http(transaction) => http(&mut text, transaction),
-            Message::Tls(hello) => {
-                let name = hello.server_name.as_deref().unwrap_or("-");
-                let cut = if hello.truncated { " truncated" } else { "" };
-                let _ = writeln!(text, "tls {name} alpn={} {}{cut}", hello.alpn.join(","), hello.version);
+            Message::ServerName(name) => {
+                let _ = writeln!(text, "server name {name}");
             }
+            Message::Tls(hellos) => tls(&mut text, hellos),
             Message::Dns(message) => dns(&mut text, message),
             Message::Unreadable(why) => {
                 let _ = writeln!(text, "unreadable {why:?}");
@@ -69,6 +69,20 @@ pub(crate) fn everything(messages: &[Message], conversation: &Conversation, want
     }
     text.push('\n');
     text
+}
+
+fn tls(text: &mut String, Hellos { client, server }: &Hellos) {
+    let name = client.server_name.as_deref().unwrap_or("-");
+    let _ = write!(text, "tls {name} alpn={} {}", client.alpn.join(","), client.version);
+    field(text, "ja4", client.ja4.as_ref());
+    text.push_str(if client.ech { " ech" } else { "" });
+    text.push_str(if client.truncated { " truncated" } else { "" });
+    if let Some(server) = server {
+        let _ = write!(text, " -> {} {}", server.version, server.cipher);
+        field(text, "alpn", server.alpn.as_ref());
+        text.push_str(if server.retry { " retry" } else { "" });
+    }
+    text.push('\n');
 }
 
 fn dns(text: &mut String, message: &DnsMessage) {

@@ -16,7 +16,7 @@ use self::undecided::Undecided;
 use super::dns::DnsTcp;
 use super::http1::{Http1, Side};
 use super::taps::Taps;
-use super::tls::{Hello, HelloReader};
+use super::tls::Handshake;
 use crate::event::{Chunk, Direction};
 use crate::record::{App, Coverage, CoverageReason, Request};
 use crate::stream::{Absence, Data, Interest, Piece, Skip, Stream};
@@ -54,7 +54,7 @@ enum Speech {
     /// Not clear yet; what came so far, where that is not enough to tell.
     Undecided(Option<Box<Undecided>>),
     Http1(Box<Http1>),
-    TlsHello(Box<HelloReader>),
+    Tls(Box<Handshake>),
     Dns(Box<DnsTcp>),
     /// Nothing more is read, for this reason.
     Opaque(CoverageReason),
@@ -141,9 +141,9 @@ impl Conversation {
                 self.skip(direction, skip, out);
             }
         }
-        if let Speech::TlsHello(reader) = &mut self.speech {
-            let hello = reader.finish();
-            self.hello(hello, out);
+        if let Speech::Tls(tls) = &mut self.speech {
+            tls.give_up();
+            self.after_tls(out);
         }
         if let Speech::Dns(dns) = &mut self.speech {
             dns.give_up(|read| out.push(Message::from(read)));
@@ -159,7 +159,7 @@ impl Conversation {
         let speech = match &self.speech {
             Speech::Undecided(undecided) => undecided.as_ref().map_or(0, |undecided| undecided.held_bytes()),
             Speech::Http1(http) => http.held_bytes(),
-            Speech::TlsHello(reader) => reader.held_bytes(),
+            Speech::Tls(tls) => tls.held_bytes(),
             Speech::Dns(dns) => dns.held_bytes(),
             Speech::Opaque(_) => 0,
         };
@@ -176,9 +176,9 @@ impl Conversation {
                 http.release(out);
                 self.after_http();
             }
-            Speech::TlsHello(reader) => {
-                let hello = reader.finish();
-                self.hello(hello, out);
+            Speech::Tls(tls) => {
+                tls.give_up();
+                self.after_tls(out);
             }
             Speech::Dns(dns) => dns.give_up(|read| out.push(Message::from(read))),
             Speech::Undecided(_) | Speech::Opaque(_) => {}
@@ -188,19 +188,27 @@ impl Conversation {
 
     /// When [`Self::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        match (self.sent.deadline(), self.received.deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let tls = match &self.speech {
+            Speech::Tls(tls) => tls.poll_timeout(),
+            Speech::Undecided(_) | Speech::Http1(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
+        };
+        [self.sent.deadline(), self.received.deadline(), tls]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// Time has come to `now`: holes that were waited for long enough count as lost.
+    /// Time has come to `now`: what was waited for long enough, a hole or a server's hello, counts as lost.
     pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Message>) {
         for direction in [Direction::Received, Direction::Sent] {
             // Each step takes a segment or passes over what an answer told of.
             while self.stream(direction).deadline().is_some_and(|due| due <= now) {
                 self.give_up(direction, out);
             }
+        }
+        if let Speech::Tls(tls) = &mut self.speech {
+            tls.handle_timeout(now);
+            self.after_tls(out);
         }
         self.settle_watch();
     }
@@ -219,7 +227,7 @@ impl Conversation {
     pub fn request_of(&self, turn: u32) -> Option<&Request> {
         match &self.speech {
             Speech::Http1(http) => http.request_of(turn),
-            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
+            Speech::Undecided(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
         }
     }
 
@@ -230,7 +238,7 @@ impl Conversation {
             Speech::Dns(dns) => (dns.understood(), dns.not_understood()),
             Speech::Opaque(reason) => (0, Some(*reason)),
             Speech::Undecided(_) => (0, None),
-            Speech::TlsHello(_) => (0, Some(CoverageReason::Encrypted)),
+            Speech::Tls(tls) => (tls.understood(), Some(CoverageReason::Encrypted)),
         };
         Coverage {
             understood_bytes: self.understood + read,
@@ -270,7 +278,7 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => http.rewritten(side, offset, next),
             Speech::Undecided(undecided) => undecided.get_or_insert_default().rewritten(direction),
-            Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => {}
+            Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => {}
         }
     }
 
@@ -284,7 +292,7 @@ impl Conversation {
                 self.missed.get_or_insert(CoverageReason::Lost);
             }
             Speech::Dns(dns) => dns.missed_start(side),
-            Speech::TlsHello(_) | Speech::Opaque(_) => {}
+            Speech::Tls(_) | Speech::Opaque(_) => {}
         }
     }
 
@@ -296,8 +304,8 @@ impl Conversation {
                 Speech::Http1(http) => http.interest(side, next),
                 Speech::Dns(dns) => dns.interest(side, next),
                 Speech::Undecided(_) => Interest::EVERYTHING,
-                Speech::TlsHello(_) if side == Side::Client => Interest::EVERYTHING,
-                Speech::TlsHello(_) | Speech::Opaque(_) => Interest::NOTHING,
+                Speech::Tls(tls) if tls.needs(side) => Interest::EVERYTHING,
+                Speech::Tls(_) | Speech::Opaque(_) => Interest::NOTHING,
             };
             match self.stream(direction).next(interest) {
                 Some(Piece::Data(data)) => self.data(direction, data, out),
@@ -335,11 +343,9 @@ impl Conversation {
                 self.after_http();
             }
             Speech::Undecided(_) => self.identify(direction, data, out),
-            Speech::TlsHello(reader) => {
-                if side == Side::Client {
-                    let hello = reader.read(&data.bytes);
-                    self.hello(hello, out);
-                }
+            Speech::Tls(tls) => {
+                tls.data(side, &data.bytes, data.time);
+                self.after_tls(out);
             }
             Speech::Dns(dns) => dns.data(side, &data, |read| out.push(Message::from(read))),
             Speech::Opaque(_) => {}
@@ -364,11 +370,9 @@ impl Conversation {
                 http.piece(side, Piece::Skip(skip), out);
                 self.after_http();
             }
-            Speech::TlsHello(reader) => {
-                if side == Side::Client {
-                    let hello = reader.finish();
-                    self.hello(hello, out);
-                }
+            Speech::Tls(tls) => {
+                tls.skip(side, skip.time);
+                self.after_tls(out);
             }
             Speech::Dns(dns) => dns.skip(side, skip, |read| out.push(Message::from(read))),
             Speech::Undecided(_) | Speech::Opaque(_) => {}
@@ -403,15 +407,21 @@ impl Conversation {
         self.wants.count_only = true;
     }
 
-    fn hello(&mut self, hello: Hello, out: &mut Vec<Message>) {
-        match hello {
-            Hello::More => return,
-            Hello::Read { hello, bytes } => {
-                self.understood += bytes;
-                out.push(Message::Tls(hello));
-            }
-            Hello::Unreadable => {}
+    fn after_tls(&mut self, out: &mut Vec<Message>) {
+        let Speech::Tls(tls) = &mut self.speech else {
+            return;
+        };
+        if let Some(name) = tls.take_name() {
+            out.push(Message::ServerName(name));
         }
+        let Some(outcome) = tls.take_outcome() else {
+            return;
+        };
+        out.push(match outcome.hellos {
+            Ok(hellos) => Message::Tls(Box::new(hellos)),
+            Err(error) => Message::Unreadable(Unreadable::Hello(error)),
+        });
+        self.understood += outcome.understood;
         self.close(CoverageReason::Encrypted);
     }
 
@@ -444,7 +454,7 @@ impl Conversation {
     fn awaits_tail(&self) -> bool {
         match &self.speech {
             Speech::Http1(http) => http.awaits_response_end(),
-            Speech::Undecided(_) | Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => false,
+            Speech::Undecided(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => false,
         }
     }
 }

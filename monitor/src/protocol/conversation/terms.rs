@@ -3,7 +3,7 @@
 use crate::event::Direction;
 use crate::protocol::dns::{DnsError, DnsMessage};
 use crate::protocol::http1::Transaction;
-use crate::protocol::tls::ClientHello;
+use crate::protocol::tls::{HelloError, Hellos};
 
 /// Which end opened the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,10 @@ pub enum StreamEnd {
 pub enum Message {
     /// A transaction ended or was cut off.
     Http(Transaction),
-    /// A client introduced itself.
-    Tls(ClientHello),
+    /// A client of TLS said whom it wants to talk to; the rest of what it said comes with the server's answer.
+    ServerName(String),
+    /// A client of TLS introduced itself.
+    Tls(Box<Hellos>),
     /// DNS over TCP.
     Dns(DnsMessage),
     /// A message that cannot be read.
@@ -50,6 +52,8 @@ pub enum Message {
 pub enum Unreadable {
     /// A DNS message.
     Dns(DnsError),
+    /// The hello of a TLS client.
+    Hello(HelloError),
 }
 
 impl From<Result<DnsMessage, DnsError>> for Message {

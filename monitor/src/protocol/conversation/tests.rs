@@ -89,7 +89,7 @@ impl Bench {
             .drain(..)
             .filter_map(|message| match message {
                 Message::Http(t) => Some((t.response.map(|response| response.status), t.incomplete)),
-                Message::Tls(_) | Message::Dns(_) | Message::Unreadable(_) => None,
+                Message::ServerName(_) | Message::Tls(_) | Message::Dns(_) | Message::Unreadable(_) => None,
             })
             .collect()
     }

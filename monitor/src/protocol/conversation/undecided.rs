@@ -109,10 +109,10 @@ impl Conversation {
         self.client = client;
         let held = match &mut self.speech {
             Speech::Undecided(undecided) => undecided.take().unwrap_or_default(),
-            Speech::Http1(_) | Speech::TlsHello(_) | Speech::Dns(_) | Speech::Opaque(_) => Box::default(),
+            Speech::Http1(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => Box::default(),
         };
         match (app, guess) {
-            (App::Tls, Guess::TlsClient) => self.speech = Speech::TlsHello(Box::default()),
+            (App::Tls, Guess::TlsClient) => self.speech = Speech::Tls(Box::default()),
             (App::Tls, _) => self.close(CoverageReason::Encrypted),
             (App::Dns, _) => self.speech = Speech::Dns(Box::new(DnsTcp::new(self.late))),
             (App::Http2 | App::Websocket, _) => self.close(CoverageReason::Unsupported),

@@ -10,6 +10,7 @@ use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
 use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
 use crate::flow::{FiveTuple, Transport};
 use crate::protocol::taps::FieldOrder;
+use crate::protocol::tls::ServerHello;
 use crate::record::{
     App, Body, Client, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord,
     HttpRecord, HttpRole, HttpVersion, Incomplete, NameSource, ParentRef, ProcessRef, Record, Request, Response,
@@ -284,12 +285,25 @@ pub(crate) fn every() -> Vec<Record> {
         direction: Some(FlowDirection::Outbound),
         server_name: Some(Arc::from("pay.example.net")),
         alpn: vec!["h2".to_owned()],
-        version: "1.3",
+        version: "TLS 1.3",
+        ja4: Some("t13d1516h2_8daaf6152771_e5627efa2ab1".to_owned()),
+        ech: true,
+        truncated: true,
+        negotiated: Some(ServerHello {
+            version: "TLS 1.2",
+            cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".to_owned(),
+            alpn: Some("h2".to_owned()),
+            retry: true,
+        }),
     };
     let least_tls = TlsRecord {
         direction: None,
         server_name: None,
         alpn: Vec::new(),
+        ja4: None,
+        ech: false,
+        truncated: false,
+        negotiated: None,
         ..tls.clone()
     };
     [
