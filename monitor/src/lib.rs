@@ -27,6 +27,8 @@ pub mod daemon;
 pub mod detectors;
 pub mod enrich;
 pub mod event;
+#[cfg(feature = "replay")]
+pub mod files;
 pub mod finding;
 pub mod flow;
 pub mod observation;

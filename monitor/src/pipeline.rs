@@ -30,11 +30,13 @@ use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::detectors::Registry;
 use crate::enrich::clients::Clients;
+use crate::enrich::endpoints::Endpoints;
 use crate::enrich::identity::Identities;
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::Names;
 use crate::enrich::privacy::Privacy;
 use crate::enrich::programs::Programs;
+use crate::enrich::reference::Reference;
 use crate::event::{CaptureCounts, Command, Event, FlowId};
 use crate::finding::Finding;
 use crate::flow::FlowTable;
@@ -94,6 +96,7 @@ pub struct Pipeline {
     taps: Arc<Taps>,
     clients: Clients,
     identities: Identities,
+    endpoints: Endpoints,
     privacy: Privacy,
     /// Bytes copied of each request, by port, where that was raised, and when.
     snaps: FxHashMap<u16, (u32, Timestamp)>,
@@ -128,6 +131,7 @@ impl Pipeline {
             taps: Arc::new(taps(config)),
             clients: Clients::new(&config.clients),
             identities: Identities::new(config),
+            endpoints: Endpoints::default(),
             privacy: Privacy::new(key, &config.privacy, &config.identity),
             snaps: FxHashMap::default(),
             request_snap: config.capture.request_snap,
@@ -147,6 +151,11 @@ impl Pipeline {
     /// No `stats` but that of [`Self::finish`]: in a file nobody waits for the others.
     pub fn tell_stats_at_the_end_only(&mut self) {
         self.next_stats = None;
+    }
+
+    /// From now on, what files say is this.
+    pub fn refer(&mut self, reference: Reference) {
+        self.endpoints.replace(reference.documented, reference.has_documents);
     }
 
     /// Takes an event in, after what was due before it: so the records depend on the events alone, not on who asks when.

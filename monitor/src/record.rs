@@ -117,6 +117,10 @@ pub struct Request {
     pub target: String,
     /// Path of the target, without query.
     pub path: String,
+    /// `METHOD /path/{id}`, of requests to this host.
+    pub endpoint: Option<Arc<str>>,
+    /// Whether an OpenAPI document names it; absent where none is given.
+    pub documented: Option<bool>,
     /// `Host`, or the authority of an absolute target.
     pub host: Option<String>,
     /// `User-Agent`.

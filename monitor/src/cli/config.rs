@@ -34,7 +34,7 @@ impl Config {
         let mut stdout = io::stdout().lock();
         match &self.action {
             Action::Check { file } => {
-                config::Config::read(file)?;
+                crate::files::read(&config::Config::read(file)?)?;
                 writeln!(stdout, "{}: ok", file.display())?;
             }
             Action::Default => stdout.write_all(config::Config::sample().as_bytes())?,

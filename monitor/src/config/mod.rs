@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::allow::{self, AllowRule};
 use crate::detectors;
 use crate::enrich::clients::Settings as Clients;
+use crate::enrich::endpoints::Settings as OpenApi;
 use crate::enrich::identity::Settings as Identity;
 use crate::enrich::identity::login::Settings as Login;
 use crate::enrich::privacy::Settings as Privacy;
@@ -46,6 +47,8 @@ pub struct Config {
     pub identity: Identity,
     /// Logins: where they are, who asks there, and what failure looks like.
     pub login: Vec<Login>,
+    /// Documents that describe this host's APIs.
+    pub openapi: OpenApi,
     /// What is kept out of every record.
     pub privacy: Privacy,
     /// How long the monitor watches before it judges by what it has learned.
@@ -69,6 +72,9 @@ impl Config {
         if let Some(folder) = source.parent() {
             config.output.path = config.output.path.map(|path| folder.join(path));
             config.control.socket = folder.join(&config.control.socket);
+            for path in &mut config.openapi.documents {
+                *path = folder.join(&path);
+            }
         }
         Ok(config)
     }
@@ -184,7 +190,7 @@ mod tests {
     // Sections of the contract that this version has nothing behind: saying no is honest, ignoring them is not.
     #[test]
     fn keys_without_effect_are_refused() {
-        for text in ["[rates]", "[budget]", "[[expected]]", "[openapi]"] {
+        for text in ["[rates]", "[budget]", "[[expected]]"] {
             assert!(parse(text).is_err(), "{text} was accepted");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tracing::warn;
 
 use super::engine::Core;
@@ -15,11 +15,14 @@ use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Config;
 use crate::control::shape;
 use crate::event::{Command, Event};
+use crate::files::{self, Watch};
 use crate::pipeline::{Output, Pipeline};
 use crate::record::{FlowRecord, StatsRecord};
 use crate::store::Store;
 use crate::time::Timestamp;
 
+/// How often a newer edition of the files that the configuration names is asked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What was learned is written this often; a crash costs no more than this.
 const SAVE_EVERY: Duration = Duration::from_mins(1);
 
@@ -29,6 +32,8 @@ pub struct Kept {
     pipeline: Pipeline,
     store: Store,
     save_due: Timestamp,
+    files: Watch,
+    look_due: Timestamp,
 }
 
 impl Kept {
@@ -36,6 +41,9 @@ impl Kept {
     pub fn open(config: &Config, store: Store, key: [u8; 32], now: Timestamp) -> Result<(Self, Vec<Arc<str>>)> {
         let mut notices = Vec::new();
         let mut pipeline = Pipeline::new(config, key);
+        // Watched before they are read, so that no edition is missed.
+        let files = Watch::start(config).context("cannot start the thread that watches files")?;
+        pipeline.refer(files::read(config)?);
         for doc in crate::detectors::DOCS {
             pipeline.import_baseline(doc.name, store.baseline(doc.name)?, now);
         }
@@ -49,6 +57,8 @@ impl Kept {
                 pipeline,
                 store,
                 save_due: now + SAVE_EVERY,
+                files,
+                look_due: now + LOOK_EVERY,
             },
             notices,
         ))
@@ -68,11 +78,8 @@ impl Core for Kept {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        Some(
-            self.pipeline
-                .poll_timeout()
-                .map_or(self.save_due, |due| due.min(self.save_due)),
-        )
+        let own = self.save_due.min(self.look_due);
+        Some(self.pipeline.poll_timeout().map_or(own, |due| due.min(own)))
     }
 
     fn handle_timeout(&mut self, now: Timestamp, out: &mut Output) {
@@ -80,6 +87,12 @@ impl Core for Kept {
         if self.save_due <= now {
             self.save_due = now + SAVE_EVERY;
             self.save();
+        }
+        if self.look_due <= now {
+            self.look_due = now + LOOK_EVERY;
+            if let Some(reference) = self.files.take() {
+                self.pipeline.refer(reference);
+            }
         }
     }
 

@@ -2,9 +2,11 @@
 
 pub mod clients;
 pub mod container;
+pub mod endpoints;
 pub mod fingerprint;
 pub mod identity;
 pub mod lookups;
 pub mod names;
 pub mod privacy;
 pub mod programs;
+pub mod reference;

@@ -72,6 +72,7 @@ impl Pipeline {
             ("gateway_untrusted", self.identities.untrusted()),
             ("credentials_cut", self.identities.cut()),
             ("identities_evicted", self.identities.evicted()),
+            ("endpoints_refused", self.endpoints.refused()),
             ("orphans_dropped", self.counts.orphans_dropped),
             ("unreadable_dns", self.counts.unreadable_dns),
             ("requests_evicted", self.counts.requests_evicted),

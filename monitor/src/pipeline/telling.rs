@@ -206,6 +206,11 @@ impl Pipeline {
                 // What the target does not hide its path has no need to.
                 request.path = self.privacy.redact_target(&request.path).into_owned();
             }
+            if role == HttpRole::Server {
+                let status = transaction.response.as_ref().map(|response| response.status);
+                let found = self.endpoints.find(&request.method, &request.path, status);
+                (request.endpoint, request.documented) = (Some(found.endpoint), found.documented);
+            }
             // The authority of an absolute target may carry a password.
             if let Some((_, bare)) = request.host.as_deref().and_then(|host| host.rsplit_once('@')) {
                 request.host = Some(bare.to_owned());

@@ -44,6 +44,7 @@ impl Run {
         let start = first.or_else(|| source.peek()).unwrap_or_default();
         let (mut pipeline, state) = State::open(config, self.state.as_deref(), self.key, start)?;
         pipeline.tell_stats_at_the_end_only();
+        pipeline.refer(crate::files::read(config)?);
 
         let mut tracker = Tracker::new(hosts);
         let mut progress = Progress::new(self.size);

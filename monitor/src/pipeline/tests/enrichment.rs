@@ -46,6 +46,34 @@ fn the_client_is_behind_the_proxies_that_are_trusted() {
 }
 
 #[test]
+fn endpoints_are_documented_or_learned() {
+    let mut bench = Bench::new();
+    let mut server = server(&mut bench, "192.0.2.9:40000");
+    ask(&mut bench, &mut server, "GET /orders/42?x=1", "");
+    let mut documented = crate::enrich::endpoints::Documented::default();
+    documented
+        .add("openapi: 3.0.0\npaths: { \"/orders/{order}\": { get: {} } }")
+        .unwrap();
+    bench.pipeline.refer(crate::enrich::reference::Reference {
+        documented: Arc::new(documented),
+        has_documents: true,
+    });
+    ask(&mut bench, &mut server, "GET /orders/43", "");
+    ask(&mut bench, &mut server, "GET /admin", "");
+    let told: Vec<_> = bench.http().iter().map(|http| http.request.clone().unwrap()).collect();
+    let told: Vec<_> = told
+        .iter()
+        .map(|request| (request.endpoint.as_deref().unwrap(), request.documented))
+        .collect();
+    let expected = [
+        ("GET /orders/{id}", None),
+        ("GET /orders/{order}", Some(true)),
+        ("GET /admin", Some(false)),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_fingerprint_is_of_the_program_and_not_of_the_request() {
     let mut bench = Bench::new();
     let mut server = server(&mut bench, "192.0.2.9:40000");

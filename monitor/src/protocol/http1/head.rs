@@ -162,6 +162,8 @@ impl RequestHead {
                 method: printable(method, MAX_TEXT),
                 target: printable(target, MAX_TARGET),
                 path: printable(path, MAX_TARGET),
+                endpoint: None,
+                documented: None,
                 host: host.map(|v| printable(v, MAX_TEXT)),
                 user_agent: fields.user_agent.map(|v| printable(v, MAX_TEXT)),
                 content_type: fields.content_type.map(|v| printable(v, MAX_TEXT)),

@@ -71,6 +71,8 @@ pub(crate) fn http() -> HttpRecord {
             method: "POST".to_owned(),
             target: "/orders?token=key:3fa9c1d2".to_owned(),
             path: "/orders".to_owned(),
+            endpoint: Some(Arc::from("POST /orders")),
+            documented: Some(true),
             host: Some("api.example.com".to_owned()),
             user_agent: Some("curl/8.0".to_owned()),
             content_type: Some("application/json".to_owned()),

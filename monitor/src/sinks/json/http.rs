@@ -169,6 +169,12 @@ pub struct Request<'a> {
     pub target: Text<'a>,
     /// Path of the target, without query.
     pub path: Text<'a>,
+    /// `METHOD /path/{id}`: what of this host's APIs it is for, by an OpenAPI document, else as learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Text<'a>>,
+    /// Whether an OpenAPI document names the endpoint; absent where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documented: Option<bool>,
     /// `Host`, or the authority of an absolute target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<Text<'a>>,
@@ -249,6 +255,8 @@ impl<'a> From<&'a record::Request> for Request<'a> {
             method: Text::Borrowed(&request.method),
             target: Text::Borrowed(&request.target),
             path: Text::Borrowed(&request.path),
+            endpoint: request.endpoint.as_deref().map(Text::Borrowed),
+            documented: request.documented,
             host: request.host.as_deref().map(Text::Borrowed),
             user_agent: request.user_agent.as_deref().map(Text::Borrowed),
             content_type: request.content_type.as_deref().map(Text::Borrowed),

@@ -35,6 +35,7 @@ fn http_as_in_the_contract() {
             },
             "request": {
                 "method": "POST", "target": "/orders?token=key:3fa9c1d2", "path": "/orders",
+                "endpoint": "POST /orders", "documented": true,
                 "host": "api.example.com", "user_agent": "curl/8.0", "content_type": "application/json",
                 "header_bytes": 180, "body_bytes": 52, "decoded_bytes": 40,
             },
