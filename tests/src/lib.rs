@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod cgroup;
+pub mod conformance;
 pub mod control;
 pub mod daemon;
 pub mod host;

@@ -135,22 +135,24 @@ pub fn request_start(bytes: &[u8]) -> Start {
     }
 }
 
-/// Whether `bytes` begin an HTTP/1.x response (RFC 9112 section 4).
+/// Whether `bytes` begin an HTTP/1.x response (RFC 9112 section 4), or one that gives itself another number.
 pub fn response_start(bytes: &[u8]) -> Start {
-    const VERSION: &[u8] = b"HTTP/1.";
-    if bytes.starts_with(VERSION) {
-        Start::Yes
-    } else if is_prefix(bytes, VERSION) {
-        Start::More
-    } else {
-        Start::No
+    const NAME: &[u8] = b"HTTP/";
+    if !is_prefix(bytes, NAME) {
+        return Start::No;
+    }
+    match bytes.get(NAME.len()..).unwrap_or_default() {
+        [b'1', b'.', ..] => Start::Yes,
+        [a, b'.', b, ..] if a.is_ascii_digit() && b.is_ascii_digit() => Start::Yes,
+        [] => Start::More,
+        [a] | [a, b'.'] if a.is_ascii_digit() => Start::More,
+        _ => Start::No,
     }
 }
 
+/// Whether a word of a request line, after the method, is a version of HTTP. The last, unless the line is odd.
 fn has_http_version(line: &[u8]) -> bool {
-    line.rsplit(|b| *b == b' ')
-        .find(|word| !word.is_empty() && *word != b"\r")
-        .is_some_and(|word| word.starts_with(b"HTTP/"))
+    line.rsplit(|b| *b == b' ').any(|word| word.starts_with(b"HTTP/"))
 }
 
 /// The rest of a request line that has no version (RFC 1945 section 4.1): a path or an absolute URI, and nothing else.

@@ -23,9 +23,11 @@ pub(super) fn request(bytes: &[u8], whole: bool, taps: &Taps) -> RequestHead {
         .filter(|w| !w.is_empty())
         .collect();
     let (method, target, version) = match words[..] {
-        [method, .., version] if is_version(version) && words.len() > 2 => {
+        [method, ref rest @ ..] if rest.len() > 1 && rest.iter().any(|word| is_version(word)) => {
+            // The last, where there are several.
+            let version = rest.iter().rfind(|word| is_version(word)).unwrap_or(&method);
             let from = offset(line, method) + method.len();
-            (method, line[from..offset(line, version)].trim_ascii(), Some(version))
+            (method, line[from..offset(line, version)].trim_ascii(), Some(*version))
         }
         [method, ..] => {
             let from = offset(line, method) + method.len();
@@ -144,9 +146,9 @@ fn http_version(word: Option<&[u8]>, line_whole: bool, anomalies: &mut Anomalies
         Some(b"HTTP/1.0") => HttpVersion::Http10,
         Some(b"HTTP/1.1") => HttpVersion::Http11,
         Some(_) | None => {
-            if line_whole {
-                anomalies.add(Anomaly::BadVersion);
-            }
+            // Of a line that was cut, the version may be, too.
+            let whole = line_whole || word.is_some_and(|word| word.len() >= b"HTTP/1.1".len());
+            anomalies.add_if(whole, Anomaly::BadVersion);
             HttpVersion::Http11
         }
     }
@@ -207,9 +209,18 @@ fn field_lines<'a>(mut rest: &'a [u8], whole: bool, anomalies: &mut Anomalies) -
             return lines;
         }
     }
-    if whole && !rest.is_empty() {
-        anomalies.add(Anomaly::BadFieldName);
+    // What there is of a line that was cut; its last CR may be half of its end.
+    let cut = rest.strip_suffix(b"\r").unwrap_or(rest);
+    anomalies.add_if(cut.contains(&b'\r'), Anomaly::BareCr);
+    anomalies.add_if(cut.contains(&0), Anomaly::NulByte);
+    if cut.first().is_some_and(|b| matches!(b, b' ' | b'\t')) {
+        anomalies.add(if lines.is_empty() {
+            Anomaly::SpaceBeforeFields
+        } else {
+            Anomaly::ObsFold
+        });
     }
+    anomalies.add_if(whole && !rest.is_empty(), Anomaly::BadFieldName);
     lines
 }
 
