@@ -7,6 +7,7 @@ mod bench;
 mod bpf;
 mod build;
 mod cargo;
+mod conformance;
 mod lint;
 mod programs;
 mod run;
@@ -36,6 +37,8 @@ enum Command {
     Test(test::Args),
     /// Measure what the monitor costs
     Bench(bench::Args),
+    /// Compare our reading of a folder of captures and vectors with that of others
+    Conformance(conformance::Args),
     /// Formatting, clippy for host and kernel code, licences
     Lint(lint::Args),
     /// Say what building needs, what was found, and what would be installed
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),
+        Command::Conformance(args) => conformance::conformance(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::half::Half;
+use super::half::{Half, signed};
 use super::transport::Segment;
 use crate::event::{Chunk, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Role};
 use crate::flow::FiveTuple;
@@ -64,6 +64,8 @@ pub(super) struct Connection {
     told_at: Timestamp,
     told_bytes: u64,
     ended: Option<Timestamp>,
+    /// Payload that came with a SYN, until the answer says whether it was taken.
+    early: Option<Box<Chunk>>,
     /// A SYN that does not belong to it: of a new connection, or forged. Whoever answers it knows.
     rival: Option<(Direction, u32, Timestamp)>,
     /// When the table looks at it next.
@@ -123,6 +125,7 @@ impl Connection {
             told_at: now,
             told_bytes: 0,
             ended: None,
+            early: None,
             rival: None,
             due: now,
         }
@@ -172,6 +175,7 @@ impl Connection {
             };
             out.push(Event::Flow(self.snapshot(cause, now)));
         }
+        self.settle_early(out);
         if segment.rst {
             self.end(now, out);
             return step;
@@ -332,20 +336,40 @@ impl Connection {
         let Some(place) = self.half(direction).payload(seq, len, now, max_end) else {
             return false;
         };
-        if self.told {
-            out.push(Event::Chunk(Chunk {
-                flow: self.id,
-                time: now,
-                direction,
-                seq,
-                segment_len: len,
-                turn: place.turn,
-                data,
-                peer_end: last.map(|last| (max_end, last)),
-                flags: place.flags,
-            }));
+        let chunk = Chunk {
+            flow: self.id,
+            time: now,
+            direction,
+            seq,
+            segment_len: len,
+            turn: place.turn,
+            data,
+            peer_end: last.map(|last| (max_end, last)),
+            flags: place.flags,
+        };
+        if !self.established {
+            self.early = Some(Box::new(chunk));
+        } else if self.told {
+            out.push(Event::Chunk(chunk));
         }
         true
+    }
+
+    /// What came with a SYN is read if the other end took it, as with TCP Fast Open (RFC 7413 section 2). Else it comes
+    /// again.
+    fn settle_early(&mut self, out: &mut Vec<Event>) {
+        let Some(early) = self.early.as_ref().filter(|_| self.told) else {
+            return;
+        };
+        let end = early.seq.wrapping_add(early.segment_len);
+        let Some(acked) = self.half(early.direction).acked else {
+            return;
+        };
+        if let Some(early) = self.early.take()
+            && signed(acked, end) >= 0
+        {
+            out.push(Event::Chunk(*early));
+        }
     }
 
     fn progress(&mut self, now: Timestamp, out: &mut Vec<Event>) {

@@ -76,7 +76,10 @@ impl Half {
         if !(-MAX_WINDOW..MAX_WINDOW).contains(&ahead) || self.fin.is_some_and(|fin| signed(end, fin) > 0) {
             return None;
         }
-        let mut flags = ChunkFlags::default();
+        let mut flags = ChunkFlags {
+            with_repeats: true,
+            ..ChunkFlags::default()
+        };
         let new = signed(end, self.max_end);
         if new <= 0 {
             flags.late = true;

@@ -126,6 +126,8 @@ impl Guess {
             }
         });
         match flags.map(|flags| flags & 0x12) {
+            // Who asks for names is the host, over TCP as well.
+            Some(_) if low.port() == DNS_PORT || high.port() == DNS_PORT => {}
             Some(0x02) if !seen.certain => {
                 *seen = Seen {
                     server: Some(destination.ip()),
@@ -218,6 +220,7 @@ mod tests {
         check(&[("198.51.100.1:80", "192.0.2.1:4000", 6, SYN)], &["192.0.2.1"]);
         // The one that asks for names.
         check(&[("198.51.100.1:4000", "192.0.2.1:53", 17, None)], &["198.51.100.1"]);
+        check(&[("198.51.100.1:4000", "192.0.2.1:53", 6, SYN)], &["198.51.100.1"]);
         check(&[], &[]);
     }
 

@@ -110,6 +110,10 @@ fn by_ether_type(packet: &[u8], kind: u16, payload: usize) -> Inside {
 }
 
 fn ppp(packet: &[u8], at: usize) -> Inside {
+    // RFC 1661 section 6.5: a number below 256 may come in one byte. It is odd, and the first of two is even.
+    if let Some(PPP_IPV4 | PPP_IPV6) = packet.get(at).map(|b| u16::from(*b)) {
+        return Inside::Ip(at + 1);
+    }
     match u16_at(packet, at) {
         None => Inside::Cut,
         Some(PPP_IPV4 | PPP_IPV6) => Inside::Ip(at + 2),

@@ -43,7 +43,8 @@ pub enum Start {
 
 /// Longest method told from its shape alone; the longest registered one, `UPDATEREDIRECTREF`, has 17 bytes.
 const MAX_METHOD: usize = 32;
-/// Empty lines before a request that are passed over (RFC 9112 section 2.2 asks for at least one).
+/// Empty lines before a request that are passed over (RFC 9112 section 2.2 asks for at least one), and spaces, over which
+/// some servers pass as well.
 const MAX_LEADING: usize = 16;
 /// What an HTTP/2 client sends first, up to the end of its first line.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
@@ -106,16 +107,23 @@ pub fn first_bytes(bytes: &[u8]) -> Guess {
 
 /// Whether `bytes` begin an HTTP/1.x request.
 pub fn request_start(bytes: &[u8]) -> Start {
-    let leading = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let leading = bytes
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n' | b' ' | b'\t'))
+        .count();
     if leading > MAX_LEADING {
         return Start::No;
     }
+    let spaces = bytes[..leading].iter().any(|b| matches!(b, b' ' | b'\t'));
     let bytes = &bytes[leading..];
     let token = bytes.iter().take_while(|b| is_tchar(**b)).count();
     if token > MAX_METHOD {
         return Start::No;
     }
     let known = METHODS.contains(&&bytes[..token]);
+    if spaces && !known && token < bytes.len() {
+        return Start::No;
+    }
     let Some(rest) = bytes.get(token + 1..) else {
         return if token == bytes.len() || (token > 0 && bytes[token] == b' ') {
             Start::More
@@ -138,7 +146,8 @@ pub fn request_start(bytes: &[u8]) -> Start {
 /// Whether `bytes` begin an HTTP/1.x response (RFC 9112 section 4), or one that gives itself another number.
 pub fn response_start(bytes: &[u8]) -> Start {
     const NAME: &[u8] = b"HTTP/";
-    if !is_prefix(bytes, NAME) {
+    let n = bytes.len().min(NAME.len());
+    if !bytes[..n].eq_ignore_ascii_case(&NAME[..n]) {
         return Start::No;
     }
     match bytes.get(NAME.len()..).unwrap_or_default() {
@@ -227,6 +236,9 @@ mod tests {
         check(b"GET /\r\n", Guess::LikelyRequest);
         check(b"HTTP/1.1 200 OK", Guess::HttpResponse);
         check(b"HEAD / HTTP/1.1\r\n", Guess::HttpRequest);
+        check(b" GET / HTTP/1.1\r\n", Guess::HttpRequest);
+        check(b"http/1.0 200 ok", Guess::HttpResponse);
+        check(b"HTTP/0.9 200", Guess::HttpResponse);
         check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Guess::Http2);
         check(b"PROPFIND / HTTP/1.1\r\n", Guess::HttpRequest);
         check(b"\x16\x03\x01\x02\x00\x01\x00", Guess::TlsClient);
@@ -249,6 +261,7 @@ mod tests {
         check(b"\x16\x03\x01\x40\x01", Guess::Other);
         check(b"\x80\x2e\x04", Guess::Other);
         check(b"GET key\r\n", Guess::Other);
+        check(b" x / HTTP/1.1\r\n", Guess::Other);
         check(b"GET /a b\r\n", Guess::Other);
     }
 

@@ -278,9 +278,12 @@ impl Run {
     fn end(mut self) -> Vec<Transaction> {
         self.conversation
             .end(Timestamp::from_secs(2), StreamEnd::Closed, &mut self.out);
-        let http = |message| match message {
-            Message::Http(transaction) => Some(transaction),
-            Message::Tls(_) | Message::Dns(_) => None,
+        let http = |message| {
+            if let Message::Http(transaction) = message {
+                Some(transaction)
+            } else {
+                None
+            }
         };
         self.out.into_iter().filter_map(http).collect()
     }
@@ -347,15 +350,12 @@ fn input(block: &str) -> Vec<u8> {
             }
             Some(_) | None => None,
         };
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = escape.as_str();
-            }
-            None => {
-                bytes.push(b'\\');
-                rest = &rest[at + 1..];
-            }
+        if let Some(byte) = byte {
+            bytes.push(byte);
+            rest = escape.as_str();
+        } else {
+            bytes.push(b'\\');
+            rest = &rest[at + 1..];
         }
     }
     bytes.extend_from_slice(rest.as_bytes());

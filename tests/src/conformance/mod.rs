@@ -1,28 +1,38 @@
 //! Our reading of captures and vectors of others, compared with theirs.
 
+pub mod captures;
 pub mod llhttp;
 pub mod report;
+pub mod suricata;
+pub mod zeek;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use self::report::{Corpus, Explained, Report};
+use self::report::{Explained, Report};
 
 /// Differences that are known, with their reasons.
 const EXPLAINED: &str = include_str!("../../conformance/explained.txt");
 
-/// A part of the comparison.
-type Part = fn(&Path) -> anyhow::Result<Corpus>;
-
 /// Compares what there is in a folder (its layout is in `docs/conformance.md`).
 pub fn compare(folder: &Path) -> anyhow::Result<Report> {
-    let parts: [(&str, Part); 1] = [("http1/llhttp", llhttp::compare)];
     let mut corpora = Vec::new();
-    for (part, compare) in parts {
-        let path = folder.join(part);
-        if path.exists() {
-            corpora.push(compare(&path)?);
+    let vectors = folder.join("http1/llhttp");
+    if vectors.exists() {
+        corpora.push(llhttp::compare(&vectors)?);
+    }
+    let pcap = folder.join("pcap");
+    if pcap.exists() {
+        let mut paths = files(&pcap, "pcap")?;
+        paths.extend(files(&pcap, "pcapng")?);
+        let (corpus, seen) = captures::all(&paths, folder);
+        corpora.push(corpus);
+        if folder.join("PEER-suricata-7.0.10.jsonl").exists() {
+            corpora.extend(suricata::compare(folder, &seen)?);
+        }
+        if pcap.join("zeek").exists() {
+            corpora.extend(zeek::compare(folder, &seen)?);
         }
     }
     anyhow::ensure!(

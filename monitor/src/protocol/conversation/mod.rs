@@ -395,7 +395,14 @@ impl Conversation {
         if http.has_left() {
             self.app = http.became().or(self.app);
             self.understood += http.understood();
-            self.close(CoverageReason::Unsupported);
+            if http.tunnels() {
+                // Its first bytes tell what it is, or nothing more is read.
+                self.missed = self.missed.or(http.not_understood());
+                self.speech = Speech::Undecided(None);
+                self.strikes = undecided::MAX_STRIKES - 1;
+            } else {
+                self.close(CoverageReason::Unsupported);
+            }
         }
     }
 

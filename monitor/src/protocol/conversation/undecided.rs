@@ -18,7 +18,7 @@ const MAX_UNDECIDED_BYTES: usize = 32 * 1024;
 const MAX_UNDECIDED_SEGMENTS: usize = 256;
 /// Turns of a connection joined late that are looked at for the start of a message, before it counts as one that is not
 /// read. The first may be the middle of a body; a few more may be those of an upload with interim responses.
-const MAX_STRIKES: u8 = 16;
+pub(super) const MAX_STRIKES: u8 = 16;
 
 /// Pieces of either direction, in the order in which they came.
 #[derive(Debug, Default)]
@@ -105,7 +105,8 @@ impl Conversation {
             }
             return;
         };
-        self.app = Some(app);
+        // In a tunnel: the connection is still what carries it.
+        self.app = self.app.or(Some(app));
         self.client = client;
         let held = match &mut self.speech {
             Speech::Undecided(undecided) => undecided.take().unwrap_or_default(),

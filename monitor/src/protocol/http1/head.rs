@@ -145,8 +145,9 @@ impl RequestHead {
             anomalies.add_if(!target.is_ascii(), Anomaly::NonAsciiTarget);
         }
         let (authority, path) = split_target(target);
-        let host = authority.or(fields.host);
+        // RFC 9112 section 3.2: the target counts, in authority form too.
         let named = if method == b"CONNECT" { Some(target) } else { authority };
+        let host = named.or(fields.host);
         if let (Some(named), Some(host)) = (named, fields.host) {
             anomalies.add_if(!same_host(named, host), Anomaly::HostMismatch);
         }

@@ -74,15 +74,13 @@ pub(super) fn response(bytes: &[u8], whole: bool) -> ResponseHead {
     let (line, rest, line_whole) = first_line(bytes);
     let (version, rest_of_line) = word(line);
     let (code, reason) = word(rest_of_line);
-    let status = match code {
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
-            u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
-        }
-        _ => 0,
-    };
+    // As many clients read it: the digits that it begins with, however many.
+    let digits = code.iter().take_while(|b| b.is_ascii_digit()).count();
+    let number = std::str::from_utf8(&code[..digits]).ok();
+    let status = number.and_then(|number| number.parse().ok()).unwrap_or(0);
     let shape = [version, b" ", code].concat();
     anomalies.add_if(
-        line_whole && (status == 0 || !line.starts_with(&shape)),
+        line_whole && (status == 0 || (digits, code.len()) != (3, 3) || !line.starts_with(&shape)),
         Anomaly::BadStatusLine,
     );
     first_line_oddities(bytes, line, line_whole, &mut anomalies);

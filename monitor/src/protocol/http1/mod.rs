@@ -68,6 +68,8 @@ pub struct Http1 {
     left: bool,
     /// What, where that has a name.
     became: Option<App>,
+    /// It carries another connection.
+    tunnels: bool,
     /// A header did not fit in what is copied; taken by [`Self::take_truncated`].
     truncated: Option<Side>,
     /// The connection was joined late, and no message was seen yet.
@@ -90,6 +92,7 @@ impl Http1 {
             lost_response: false,
             left: false,
             became: None,
+            tunnels: false,
             truncated: None,
             joined_late,
             understood: 0,
@@ -164,6 +167,11 @@ impl Http1 {
     /// What it was upgraded to, where that has a name.
     pub fn became(&self) -> Option<App> {
         self.became
+    }
+
+    /// The server agreed to `CONNECT`: what follows is another connection.
+    pub fn tunnels(&self) -> bool {
+        self.tunnels
     }
 
     /// A response body is under way whose length is known.

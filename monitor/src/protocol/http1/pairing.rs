@@ -57,6 +57,7 @@ impl Http1 {
         self.settle_request(extent.begin.peer, out);
         self.answering = self.pair(extent.begin.peer, out);
         let mut framing = if extent.cut { Framing::Unknown } else { Framing::Nothing };
+        let connects = head.status != 101;
         let closing = std::mem::replace(&mut self.server.closing, !extent.cut && !head.persists);
         let rewritten = std::mem::take(&mut self.server.rewritten);
         match self.current(Side::Server) {
@@ -86,6 +87,7 @@ impl Http1 {
         if let Framing::Tunnel(app) = framing {
             self.left = true;
             self.became = app;
+            self.tunnels = connects;
             for half in [&mut self.client, &mut self.server] {
                 half.place = Place::Off;
                 half.collected = None;
