@@ -36,7 +36,7 @@ fn workspace() -> PathBuf {
 
 #[test]
 fn help_and_version_are_no_failure() {
-    assert!(stdout(&["--help"]).contains("Exit codes: 0 done, 1 it failed, 2 usage, 3 no daemon answers."));
+    assert!(stdout(&["--help"]).contains("Exit codes: 0 done, 1 it failed, 2 usage, 3 no daemon answers"));
     assert!(stdout(&["--version"]).starts_with("monitor "));
     assert!(stdout(&["alerts", "--help"]).contains("--follow"));
 }

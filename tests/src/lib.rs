@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod conformance;
 pub mod control;
 pub mod daemon;
+pub mod dump;
 pub mod host;
 pub mod namespace;
 pub mod nginx;
@@ -25,6 +26,7 @@ pub mod wait;
 
 pub use cgroup::ChildCgroup;
 pub use daemon::{Daemon, Launch};
+pub use dump::Dump;
 pub use host::Host;
 pub use namespace::Namespace;
 pub use nginx::Nginx;

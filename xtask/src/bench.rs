@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the monitor costs the application that it watches.
+//! `cargo xtask bench`: what the monitor costs the application that it watches, and how fast it replays captures.
 
 use anyhow::Result;
 
@@ -22,30 +22,49 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Transactions a second of CPU time when captures are replayed, and the memory that takes; beside Suricata where
+    /// that is installed
+    Replay {
+        /// Passed on: --transactions N, --rounds N, --directory DIR (default: in the target folder)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 /// Builds the monitor as users run it, and measures.
 pub(crate) fn bench(args: &Args) -> Result<()> {
     let workspace = Workspace::find()?;
-    let kit = setup::ready(&workspace, Need::Test)?;
-    bpf::build(&workspace, &kit)?;
-    run(cargo::host(&workspace, "build").args(["--release", "--package", "monitor"]))?;
     match &args.what {
         What::Overhead { arguments } => {
-            let mut command = cargo::host(&workspace, "run");
-            command
-                .args([
-                    "--release",
-                    "--quiet",
-                    "--package",
-                    "monitor-tests",
-                    "--bin",
-                    "overhead",
-                    "--",
-                ])
-                .args(arguments)
-                .env("MONITOR_BIN", workspace.monitor(true));
-            run(&mut command)
+            let kit = setup::ready(&workspace, Need::Test)?;
+            bpf::build(&workspace, &kit)?;
+            run(cargo::host(&workspace, "build").args(["--release", "--package", "monitor"]))?;
+            measure(&workspace, "overhead", arguments)
+        }
+        What::Replay { arguments } => {
+            let package = ["--package", "monitor", "--no-default-features", "--features", "replay"];
+            run(cargo::host(&workspace, "build").arg("--release").args(package))?;
+            let captures = workspace.target.join("replay").display().to_string();
+            let directory = ["--directory".to_owned(), captures];
+            measure(&workspace, "replay", &[&directory, arguments.as_slice()].concat())
         }
     }
+}
+
+/// Runs a measurement of the member `tests` on the release build.
+fn measure(workspace: &Workspace, program: &str, arguments: &[String]) -> Result<()> {
+    let mut command = cargo::host(workspace, "run");
+    command
+        .args([
+            "--release",
+            "--quiet",
+            "--package",
+            "monitor-tests",
+            "--bin",
+            program,
+            "--",
+        ])
+        .args(arguments)
+        .env("MONITOR_BIN", workspace.monitor(true));
+    run(&mut command)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     filter: Option<String>,
 }
 
-/// Runs them: first the core alone, as it builds on any machine, then everything together.
+/// Runs them: first the core and replay alone, as they build on any machine, then everything together.
 pub(crate) fn test(args: &Args) -> Result<()> {
     let workspace = Workspace::find()?;
     let kit = setup::ready(&workspace, Need::Test)?;
@@ -34,6 +34,14 @@ pub(crate) fn test(args: &Args) -> Result<()> {
     if args.filter.is_none() {
         eprintln!("== the core, without kernel, files and clock");
         run(cargo::host(&workspace, "test").args(["--package", "monitor", "--lib", "--no-default-features"]))?;
+        eprintln!("== replay alone, without kernel, sockets and database");
+        run(cargo::host(&workspace, "test").args([
+            "--package",
+            "monitor",
+            "--no-default-features",
+            "--features",
+            "replay",
+        ]))?;
     }
     // Tests of the command line start the built monitor, which `cargo test` alone would not build.
     let members = ["--workspace", "--exclude", "monitor-ebpf"];

@@ -1,9 +1,11 @@
 //! One TCP connection, from its packets.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Events;
 use super::half::{Half, signed};
 use super::transport::Segment;
 use crate::event::{Chunk, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Role};
@@ -64,10 +66,10 @@ pub(super) struct Connection {
     told_at: Timestamp,
     told_bytes: u64,
     ended: Option<Timestamp>,
-    /// Payload that came with a SYN, until the answer says whether it was taken.
-    early: Option<Box<Chunk>>,
     /// A SYN that does not belong to it: of a new connection, or forged. Whoever answers it knows.
     rival: Option<(Direction, u32, Timestamp)>,
+    /// Payload has come with a SYN, until the answer says whether it was taken.
+    has_early: bool,
     /// When the table looks at it next.
     pub(super) due: Timestamp,
 }
@@ -83,6 +85,32 @@ pub(super) enum Step {
     Stray,
     /// Its numbers lie outside of any window.
     OutOfWindow,
+}
+
+/// Payload of connections that the engine does not know of yet: data on a SYN (RFC 7413), until that is answered.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    chunks: VecDeque<Chunk>,
+}
+
+/// Chunks that wait; whoever floods with such data pushes out the oldest.
+const MAX_EARLY: usize = 1_024;
+
+impl Early {
+    fn keep(&mut self, mut chunk: Chunk) {
+        // A copy: the packet is a slice of a large batch, which must not live as long as the wait.
+        chunk.data = Bytes::copy_from_slice(&chunk.data);
+        if self.chunks.len() >= MAX_EARLY {
+            self.chunks.pop_front();
+        }
+        self.chunks.push_back(chunk);
+    }
+
+    fn take(&mut self, flow: FlowId) -> VecDeque<Chunk> {
+        let (taken, left) = self.chunks.drain(..).partition(|chunk| chunk.flow == flow);
+        self.chunks = left;
+        taken
+    }
 }
 
 /// How a connection is known when it is first seen.
@@ -125,8 +153,8 @@ impl Connection {
             told_at: now,
             told_bytes: 0,
             ended: None,
-            early: None,
             rival: None,
+            has_early: false,
             due: now,
         }
     }
@@ -145,18 +173,20 @@ impl Connection {
         &mut self,
         now: Timestamp,
         direction: Direction,
-        segment: Segment,
-        out: &mut Vec<Event>,
+        segment: &Segment<'_>,
+        base: &Bytes,
+        early: &mut Early,
+        out: &mut Events,
     ) -> Step {
         if self.ended.is_some() {
-            return self.after_end(direction, &segment);
+            return self.after_end(direction, segment);
         }
         let step = if segment.rst {
-            self.rst(now, direction, &segment)
+            self.rst(now, direction, segment)
         } else if segment.syn {
-            self.syn(now, direction, &segment)
+            self.syn(now, direction, segment)
         } else {
-            self.ordinary(now, direction, &segment)
+            self.ordinary(now, direction, segment)
         };
         match step {
             Step::Taken => {}
@@ -173,9 +203,9 @@ impl Connection {
             } else {
                 FlowCause::Open
             };
-            out.push(Event::Flow(self.snapshot(cause, now)));
+            out.push((now, Event::Flow(self.snapshot(cause, now))));
         }
-        self.settle_early(out);
+        self.settle_early(now, early, out);
         if segment.rst {
             self.end(now, out);
             return step;
@@ -183,7 +213,7 @@ impl Connection {
         let first = segment.seq.wrapping_add(u32::from(segment.syn));
         let mut in_window = true;
         if segment.len > 0 && !self.half(direction).is_keep_alive(first, segment.len) {
-            in_window = self.payload(now, direction, first, segment.len, segment.payload, out);
+            in_window = self.payload(now, direction, (first, segment), base, early, out);
         }
         if segment.fin && self.half(direction).finish(first.wrapping_add(segment.len), now) {
             self.fin_local_first |= direction == Direction::Sent && self.received.fin.is_none();
@@ -215,7 +245,7 @@ impl Connection {
     }
 
     /// It has been silent until its deadline, or another has taken its place.
-    pub(super) fn give_up(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+    pub(super) fn give_up(&mut self, now: Timestamp, out: &mut Events) {
         if self.ended.is_none() {
             if self.sent.fin.is_none() && self.received.fin.is_none() {
                 self.error = TIMED_OUT;
@@ -225,9 +255,9 @@ impl Connection {
     }
 
     /// The input is over: the engine is to know the last counts.
-    pub(super) fn take_stock(&self, now: Timestamp, out: &mut Vec<Event>) {
+    pub(super) fn take_stock(&self, now: Timestamp, out: &mut Events) {
         if self.told && self.ended.is_none() {
-            out.push(Event::Flow(self.snapshot(FlowCause::Found, now)));
+            out.push((now, Event::Flow(self.snapshot(FlowCause::Found, now))));
         }
     }
 
@@ -238,7 +268,7 @@ impl Connection {
         }
     }
 
-    fn syn(&mut self, now: Timestamp, direction: Direction, segment: &Segment) -> Step {
+    fn syn(&mut self, now: Timestamp, direction: Direction, segment: &Segment<'_>) -> Step {
         let seq = segment.seq;
         let (established, rival) = (self.established, self.rival);
         let other = self.half(direction.reverse()).isn;
@@ -272,7 +302,7 @@ impl Connection {
         Step::Taken
     }
 
-    fn rst(&mut self, now: Timestamp, direction: Direction, segment: &Segment) -> Step {
+    fn rst(&mut self, now: Timestamp, direction: Direction, segment: &Segment<'_>) -> Step {
         let other = self.half(direction.reverse()).isn;
         let half = self.half(direction);
         let refuses = |isn: u32| segment.ack == Some(isn.wrapping_add(1));
@@ -291,7 +321,7 @@ impl Connection {
         Step::Taken
     }
 
-    fn ordinary(&mut self, now: Timestamp, direction: Direction, segment: &Segment) -> Step {
+    fn ordinary(&mut self, now: Timestamp, direction: Direction, segment: &Segment<'_>) -> Step {
         if let Some(rival) = self.rival
             && rival.0 == direction
             && segment.ack.is_some()
@@ -308,7 +338,7 @@ impl Connection {
         Step::Taken
     }
 
-    fn after_end(&mut self, direction: Direction, segment: &Segment) -> Step {
+    fn after_end(&mut self, direction: Direction, segment: &Segment<'_>) -> Step {
         let half = self.half(direction);
         if segment.syn {
             let repeats = half.isn == Some(segment.seq);
@@ -326,14 +356,14 @@ impl Connection {
         &mut self,
         now: Timestamp,
         direction: Direction,
-        seq: u32,
-        len: u32,
-        data: Bytes,
-        out: &mut Vec<Event>,
+        (seq, segment): (u32, &Segment<'_>),
+        base: &Bytes,
+        early: &mut Early,
+        out: &mut Events,
     ) -> bool {
         let peer = self.half(direction.reverse());
         let (max_end, last) = (peer.max_end, peer.last);
-        let Some(place) = self.half(direction).payload(seq, len, now, max_end) else {
+        let Some(place) = self.half(direction).payload(seq, segment.len, now, max_end) else {
             return false;
         };
         let chunk = Chunk {
@@ -341,38 +371,41 @@ impl Connection {
             time: now,
             direction,
             seq,
-            segment_len: len,
+            segment_len: segment.len,
             turn: place.turn,
-            data,
+            data: base.slice_ref(segment.payload),
             peer_end: last.map(|last| (max_end, last)),
             flags: place.flags,
         };
-        if !self.established {
-            self.early = Some(Box::new(chunk));
-        } else if self.told {
-            out.push(Event::Chunk(chunk));
+        if self.told && self.established {
+            out.push((now, Event::Chunk(chunk)));
+        } else {
+            early.keep(chunk);
+            self.has_early = true;
         }
         true
     }
 
     /// What came with a SYN is read if the other end took it, as with TCP Fast Open (RFC 7413 section 2). Else it comes
     /// again.
-    fn settle_early(&mut self, out: &mut Vec<Event>) {
-        let Some(early) = self.early.as_ref().filter(|_| self.told) else {
+    fn settle_early(&mut self, now: Timestamp, early: &mut Early, out: &mut Events) {
+        if !self.told || !std::mem::take(&mut self.has_early) {
             return;
-        };
-        let end = early.seq.wrapping_add(early.segment_len);
-        let Some(acked) = self.half(early.direction).acked else {
-            return;
-        };
-        if let Some(early) = self.early.take()
-            && signed(acked, end) >= 0
-        {
-            out.push(Event::Chunk(*early));
+        }
+        for chunk in early.take(self.id) {
+            let end = chunk.seq.wrapping_add(chunk.segment_len);
+            match self.half(chunk.direction).acked {
+                None => {
+                    early.keep(chunk);
+                    self.has_early = true;
+                }
+                Some(acked) if signed(acked, end) >= 0 => out.push((now, Event::Chunk(chunk))),
+                Some(_) => {}
+            }
         }
     }
 
-    fn progress(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+    fn progress(&mut self, now: Timestamp, out: &mut Events) {
         let passed = now.since(self.told_at);
         if !self.told || passed < PROGRESS_EVERY {
             return;
@@ -381,14 +414,14 @@ impl Connection {
         if moved >= PROGRESS_BYTES || (moved > 0 && passed >= WALK_EVERY) {
             self.told_at = now;
             self.told_bytes += moved;
-            out.push(Event::Flow(self.snapshot(FlowCause::Progress, now)));
+            out.push((now, Event::Flow(self.snapshot(FlowCause::Progress, now))));
         }
     }
 
-    fn end(&mut self, now: Timestamp, out: &mut Vec<Event>) {
+    fn end(&mut self, now: Timestamp, out: &mut Events) {
         self.ended = Some(now);
         if self.told {
-            out.push(Event::Flow(self.snapshot(FlowCause::Close, self.latest)));
+            out.push((now, Event::Flow(self.snapshot(FlowCause::Close, self.latest))));
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Events;
 use super::transport::UdpDatagram;
 use crate::event::{Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Role};
 use crate::flow::FiveTuple;
@@ -15,6 +16,9 @@ const IDLE: Duration = Duration::from_secs(30);
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// DNS (RFC 1035 section 4.2).
 pub(super) const DNS_PORT: u16 = 53;
+
+/// Datagrams of a flow on another port that are looked at, in case it is DNS all the same.
+const FIRST: u64 = 8;
 
 /// One flow.
 #[derive(Debug)]
@@ -51,7 +55,14 @@ impl Datagrams {
     }
 
     /// Takes a datagram.
-    pub(super) fn take(&mut self, now: Timestamp, direction: Direction, datagram: UdpDatagram, out: &mut Vec<Event>) {
+    pub(super) fn take(
+        &mut self,
+        now: Timestamp,
+        direction: Direction,
+        datagram: &UdpDatagram<'_>,
+        base: &Bytes,
+        out: &mut Events,
+    ) {
         let counters = &mut self.counters;
         let first = counters.packets_sent + counters.packets_received == 0;
         let (bytes, packets, end) = match direction {
@@ -67,14 +78,20 @@ impl Datagrams {
         *end = Some((0, now));
         self.latest = now;
         if first {
-            out.push(Event::Flow(self.snapshot(FlowCause::Open, now)));
+            out.push((now, Event::Flow(self.snapshot(FlowCause::Open, now))));
         } else if now.since(self.told_at) >= PROGRESS_EVERY {
             self.told_at = now;
-            out.push(Event::Flow(self.snapshot(FlowCause::Progress, now)));
+            out.push((now, Event::Flow(self.snapshot(FlowCause::Progress, now))));
         }
-        // DNS is read at the asker's end; a resolver's own clients are other flows.
-        if self.tuple.remote.port() == DNS_PORT && datagram.len > 0 {
-            out.push(Event::Chunk(self.chunk(now, direction, datagram.len, datagram.payload)));
+        let by_port = [self.tuple.remote, self.tuple.local]
+            .iter()
+            .any(|end| end.port() == DNS_PORT);
+        let packets = self.counters.packets_sent + self.counters.packets_received;
+        if datagram.len > 0 && (by_port || packets <= FIRST) {
+            out.push((
+                now,
+                Event::Chunk(self.chunk(now, direction, datagram.len, base.slice_ref(datagram.payload))),
+            ));
         }
     }
 
@@ -83,13 +100,13 @@ impl Datagrams {
     }
 
     /// It has been silent until its deadline.
-    pub(super) fn give_up(&self, now: Timestamp, out: &mut Vec<Event>) {
-        out.push(Event::Flow(self.snapshot(FlowCause::Close, now)));
+    pub(super) fn give_up(&self, now: Timestamp, out: &mut Events) {
+        out.push((now, Event::Flow(self.snapshot(FlowCause::Close, now))));
     }
 
     /// The input is over: the engine is to know the last counts.
-    pub(super) fn take_stock(&self, now: Timestamp, out: &mut Vec<Event>) {
-        out.push(Event::Flow(self.snapshot(FlowCause::Found, now)));
+    pub(super) fn take_stock(&self, now: Timestamp, out: &mut Events) {
+        out.push((now, Event::Flow(self.snapshot(FlowCause::Found, now))));
     }
 
     fn chunk(&self, now: Timestamp, direction: Direction, len: u32, data: Bytes) -> Chunk {

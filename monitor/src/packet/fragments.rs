@@ -38,6 +38,15 @@ pub(super) struct Fragments {
     pub(super) dropped: u64,
 }
 
+/// What fragments came to.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) protocol: u8,
+    /// Bytes of payload; `payload` may hold fewer.
+    pub(super) len: u32,
+    pub(super) payload: Bytes,
+}
+
 #[derive(Debug)]
 struct Waiting {
     since: Timestamp,
@@ -59,11 +68,11 @@ struct Part {
 }
 
 impl Fragments {
-    /// Takes a fragment; gives the datagram that it completes.
+    /// Takes a fragment; gives the whole that it completes.
     ///
     /// Overlaps are settled as in Linux (`inet_frag_queue_insert` in `net/ipv4/inet_fragment.c`): one that repeats
     /// another is passed over, one that overlaps another in part ends the datagram (RFC 5722 asks for it in IPv6).
-    pub(super) fn take(&mut self, now: Timestamp, datagram: &Datagram, fragment: Fragment) -> Option<Datagram> {
+    pub(super) fn take(&mut self, now: Timestamp, datagram: &Datagram<'_>, fragment: Fragment) -> Option<Whole> {
         self.expire(now);
         let key = Key {
             source: datagram.source,
@@ -111,7 +120,7 @@ impl Fragments {
                         offset: fragment.offset,
                         len: datagram.len,
                         // A copy: the packet may be a slice of a large batch, which must not live as long as the wait.
-                        bytes: Bytes::copy_from_slice(&datagram.payload),
+                        bytes: Bytes::copy_from_slice(datagram.payload),
                     },
                 );
             }
@@ -120,7 +129,7 @@ impl Fragments {
             && let Some(waiting) = self.waiting.remove(&key)
         {
             self.bytes -= waiting.bytes();
-            return Some(waiting.whole(datagram));
+            return Some(waiting.whole());
         }
         while self.waiting.len() > MAX_DATAGRAMS || self.bytes > MAX_BYTES {
             self.drop_oldest();
@@ -204,7 +213,7 @@ impl Waiting {
     }
 
     /// The datagram; its payload ends where the capture had cut a fragment.
-    fn whole(self, like: &Datagram) -> Datagram {
+    fn whole(self) -> Whole {
         let mut payload = BytesMut::with_capacity(self.bytes());
         for part in &self.parts {
             payload.extend_from_slice(&part.bytes);
@@ -212,13 +221,10 @@ impl Waiting {
                 break;
             }
         }
-        Datagram {
-            source: like.source,
-            destination: like.destination,
+        Whole {
             protocol: self.protocol,
             len: self.total.unwrap_or_default(),
             payload: payload.freeze(),
-            fragment: None,
         }
     }
 }
@@ -227,13 +233,13 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn part(id: u32, offset: u32, bytes: &'static [u8], more: bool) -> (Datagram, Fragment) {
+    fn part(id: u32, offset: u32, bytes: &'static [u8], more: bool) -> (Datagram<'static>, Fragment) {
         let datagram = Datagram {
             source: "192.0.2.1".parse().unwrap(),
             destination: "192.0.2.2".parse().unwrap(),
             protocol: 17,
             len: bytes.len() as u32,
-            payload: Bytes::from_static(bytes),
+            payload: bytes,
             fragment: None,
         };
         (datagram, Fragment { id, offset, more })

@@ -71,8 +71,8 @@ impl Guess {
     /// Looks at a packet. False when enough has been seen.
     pub fn look(&mut self, packet: &Packet) -> bool {
         if let Inside::Ip(at) = link::inside(packet.link, &packet.data)
-            && at <= packet.data.len()
-            && let Ok(datagram) = ip::read(&packet.data.slice(at..), packet.wire_len.saturating_sub(at as u32))
+            && let Some(bytes) = packet.data.get(at..)
+            && let Ok(datagram) = ip::read(bytes, packet.wire_len.saturating_sub(at as u32))
             && matches!(datagram.protocol, ip::TCP | ip::UDP)
             && datagram.fragment.is_none_or(|fragment| fragment.offset == 0)
             && let Some(&[a, b, c, d]) = datagram.payload.first_chunk::<4>()

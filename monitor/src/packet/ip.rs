@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use bytes::Bytes;
-
 /// TCP.
 pub(super) const TCP: u8 = 6;
 /// UDP.
@@ -11,14 +9,14 @@ pub(super) const UDP: u8 = 17;
 
 /// An IP header's content, with what follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Datagram {
+pub(super) struct Datagram<'a> {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     /// Protocol of the payload, past IPv6's extension headers.
     pub(super) protocol: u8,
     /// Bytes of payload that IP announces; `payload` may hold fewer.
     pub(super) len: u32,
-    pub(super) payload: Bytes,
+    pub(super) payload: &'a [u8],
     /// It is a part of one.
     pub(super) fragment: Option<Fragment>,
 }
@@ -50,7 +48,7 @@ const IPV6_HEADER: usize = 40;
 const MAX_EXTENSIONS: usize = 8;
 
 /// Reads the header at the start of `packet`, of which `wire` bytes were on the wire.
-pub(super) fn read(packet: &Bytes, wire: u32) -> Result<Datagram, NoDatagram> {
+pub(super) fn read(packet: &[u8], wire: u32) -> Result<Datagram<'_>, NoDatagram> {
     match packet.first().map(|first| first >> 4) {
         None => Err(NoDatagram::Cut),
         Some(4) => ipv4(packet, wire),
@@ -59,7 +57,7 @@ pub(super) fn read(packet: &Bytes, wire: u32) -> Result<Datagram, NoDatagram> {
     }
 }
 
-fn ipv4(packet: &Bytes, wire: u32) -> Result<Datagram, NoDatagram> {
+fn ipv4(packet: &[u8], wire: u32) -> Result<Datagram<'_>, NoDatagram> {
     let header: &[u8; IPV4_HEADER] = packet.first_chunk().ok_or(NoDatagram::Cut)?;
     let header_len = usize::from(header[0] & 0xf) * 4;
     if header_len < IPV4_HEADER {
@@ -88,7 +86,7 @@ fn ipv4(packet: &Bytes, wire: u32) -> Result<Datagram, NoDatagram> {
     })
 }
 
-fn ipv6(packet: &Bytes, wire: u32) -> Result<Datagram, NoDatagram> {
+fn ipv6(packet: &[u8], wire: u32) -> Result<Datagram<'_>, NoDatagram> {
     let header: &[u8; IPV6_HEADER] = packet.first_chunk().ok_or(NoDatagram::Cut)?;
     let mut len = match u32::from(u16::from_be_bytes([header[4], header[5]])) {
         // As above; a jumbogram (RFC 2675) says 0 too.
@@ -147,29 +145,26 @@ fn ipv6(packet: &Bytes, wire: u32) -> Result<Datagram, NoDatagram> {
 }
 
 /// What was captured of the payload; bytes after its end are the link layer's padding.
-fn payload(packet: &Bytes, at: usize, len: u32) -> Result<Bytes, NoDatagram> {
-    if at > packet.len() {
-        return Err(NoDatagram::Cut);
-    }
-    let end = packet.len().min(at + len as usize);
-    Ok(packet.slice(at..end))
+fn payload(packet: &[u8], at: usize, len: u32) -> Result<&[u8], NoDatagram> {
+    let rest = packet.get(at..).ok_or(NoDatagram::Cut)?;
+    Ok(&rest[..rest.len().min(len as usize)])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn v4(total: u16, ihl: u8, flags: u16, rest: &[u8]) -> Bytes {
+    fn v4(total: u16, ihl: u8, flags: u16, rest: &[u8]) -> Vec<u8> {
         let mut packet = vec![0x40 | ihl, 0];
         packet.extend(total.to_be_bytes());
         packet.extend([0, 9]);
         packet.extend(flags.to_be_bytes());
         packet.extend([64, TCP, 0, 0, 192, 0, 2, 1, 198, 51, 100, 2]);
         packet.extend(rest);
-        packet.into()
+        packet
     }
 
-    fn v6(len: u16, next: u8, rest: &[u8]) -> Bytes {
+    fn v6(len: u16, next: u8, rest: &[u8]) -> Vec<u8> {
         let mut packet = vec![0x60, 0, 0, 0];
         packet.extend(len.to_be_bytes());
         packet.extend([next, 64]);
@@ -178,17 +173,17 @@ mod tests {
         packet.extend([0; 15]);
         packet.push(2);
         packet.extend(rest);
-        packet.into()
+        packet
     }
 
     /// Protocol, length, what was captured, and where it belongs.
     type Expected<'a> = (u8, u32, &'a [u8], Option<Fragment>);
 
     #[track_caller]
-    fn check(packet: &Bytes, expected: Result<Expected<'_>, NoDatagram>) {
+    fn check(packet: &[u8], expected: Result<Expected<'_>, NoDatagram>) {
         let wire = packet.len() as u32;
         let got = read(packet, wire);
-        let got = got.as_ref().map(|d| (d.protocol, d.len, &*d.payload, d.fragment));
+        let got = got.as_ref().map(|d| (d.protocol, d.len, d.payload, d.fragment));
         assert_eq!(got, expected.as_ref().copied());
     }
 
@@ -209,8 +204,8 @@ mod tests {
         check(&v4(19, 5, 0, b""), Err(NoDatagram::Other));
         check(&v4(23, 4, 0, b"abc"), Err(NoDatagram::Other));
         check(&v4(27, 6, 0, b"abc"), Err(NoDatagram::Cut));
-        check(&Bytes::from_static(&[0x45, 0]), Err(NoDatagram::Cut));
-        check(&Bytes::from_static(&[0x15, 0]), Err(NoDatagram::Other));
+        check(&[0x45, 0], Err(NoDatagram::Cut));
+        check(&[0x15, 0], Err(NoDatagram::Other));
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod half;
 pub mod hosts;
 mod ip;
 mod link;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod transport;
 
@@ -27,7 +29,11 @@ pub use tracker::Tracker;
 
 use bytes::Bytes;
 
+use crate::event::Event;
 use crate::time::Timestamp;
+
+/// What came of packets, each at its time.
+type Events = Vec<(Timestamp, Event)>;
 
 /// One packet as a capture holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

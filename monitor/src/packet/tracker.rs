@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::connection::{Beginning, Connection, Step};
+use super::connection::{Beginning, Connection, Early, Step};
 use super::datagrams::{DNS_PORT, Datagrams};
 use super::fragments::Fragments;
 use super::hosts::Hosts;
 use super::ip::{self, NoDatagram};
 use super::link::{self, Inside};
 use super::transport::{Segment, UdpDatagram};
-use super::{Packet, PacketCounts};
+use super::{Events, Packet, PacketCounts};
 use crate::event::{Direction, Event, FlowId, Role};
 use crate::flow::{FiveTuple, Transport};
 use crate::time::Timestamp;
@@ -50,6 +51,7 @@ pub struct Tracker {
     due: BTreeMap<(Timestamp, u64), Key>,
     servers: FxHashSet<SocketAddr>,
     fragments: Fragments,
+    early: Early,
     /// Flows are numbered in the order in which they were first seen.
     cookies: u64,
     counts: PacketCounts,
@@ -65,6 +67,7 @@ impl Tracker {
             due: BTreeMap::new(),
             servers: FxHashSet::default(),
             fragments: Fragments::default(),
+            early: Early::default(),
             cookies: 0,
             counts: PacketCounts::default(),
         }
@@ -78,9 +81,7 @@ impl Tracker {
         let now = packet.time.max(self.now);
         self.expire(now, out);
         self.now = now;
-        let mut events = Vec::new();
-        self.link(packet, &mut events);
-        out.extend(events.into_iter().map(|event| (now, event)));
+        self.link(packet, out);
         now
     }
 
@@ -89,15 +90,13 @@ impl Tracker {
         self.fragments.finish();
         let mut open: Vec<(u64, &Followed)> = self.followed.values().map(|f| (f.cookie(), &**f)).collect();
         open.sort_unstable_by_key(|(cookie, _)| *cookie);
-        let mut events = Vec::new();
         for (_, followed) in open {
             match followed {
-                Followed::Tcp(connection) => connection.take_stock(self.now, &mut events),
-                Followed::Udp(flow) => flow.take_stock(self.now, &mut events),
+                Followed::Tcp(connection) => connection.take_stock(self.now, out),
+                Followed::Udp(flow) => flow.take_stock(self.now, out),
             }
         }
-        events.push(Event::Packets(self.counts()));
-        out.extend(events.into_iter().map(|event| (self.now, event)));
+        out.push((self.now, Event::Packets(self.counts())));
     }
 
     /// What became of the packets so far.
@@ -108,41 +107,55 @@ impl Tracker {
         }
     }
 
-    fn link(&mut self, packet: &Packet, out: &mut Vec<Event>) {
-        let at = match link::inside(packet.link, &packet.data) {
-            Inside::Ip(at) if at <= packet.data.len() => at,
-            Inside::Ip(_) | Inside::Cut => return self.counts.cut_headers += 1,
+    fn link(&mut self, packet: &Packet, out: &mut Events) {
+        let (at, bytes) = match link::inside(packet.link, &packet.data) {
+            Inside::Ip(at) => (at, packet.data.get(at..).unwrap_or_default()),
+            Inside::Cut => return self.counts.cut_headers += 1,
             Inside::Other => return self.counts.other_protocol += 1,
             Inside::Unknown => return self.counts.unknown_link += 1,
         };
         let wire = packet.wire_len.min(MAX_PACKET).saturating_sub(at as u32);
-        let datagram = match ip::read(&packet.data.slice(at..), wire) {
+        let datagram = match ip::read(bytes, wire) {
             Ok(datagram) => datagram,
             Err(NoDatagram::Cut) => return self.counts.cut_headers += 1,
             Err(NoDatagram::Other) => return self.counts.other_protocol += 1,
         };
-        let datagram = match datagram.fragment {
-            None => datagram,
-            Some(fragment) => match self.fragments.take(self.now, &datagram, fragment) {
-                Some(whole) => whole,
-                None => return,
-            },
+        let ends = (datagram.source, datagram.destination);
+        let Some(fragment) = datagram.fragment else {
+            return self.transport(
+                ends,
+                (datagram.protocol, datagram.len, datagram.payload),
+                &packet.data,
+                out,
+            );
         };
-        let (source, destination) = (datagram.source, datagram.destination);
-        match datagram.protocol {
-            ip::TCP => match Segment::read(datagram.payload, datagram.len) {
-                Some(segment) => self.tcp(source, destination, segment, out),
+        if let Some(whole) = self.fragments.take(self.now, &datagram, fragment) {
+            self.transport(ends, (whole.protocol, whole.len, &whole.payload), &whole.payload, out);
+        }
+    }
+
+    /// Takes what IP carries: `payload`, which is a part of `base`.
+    fn transport(
+        &mut self,
+        (source, destination): (IpAddr, IpAddr),
+        (protocol, len, payload): (u8, u32, &[u8]),
+        base: &Bytes,
+        out: &mut Events,
+    ) {
+        match protocol {
+            ip::TCP => match Segment::read(payload, len) {
+                Some(segment) => self.tcp(source, destination, &segment, base, out),
                 None => self.counts.cut_headers += 1,
             },
-            ip::UDP => match UdpDatagram::read(datagram.payload, datagram.len) {
-                Some(datagram) => self.udp(source, destination, datagram, out),
+            ip::UDP => match UdpDatagram::read(payload, len) {
+                Some(datagram) => self.udp(source, destination, &datagram, base, out),
                 None => self.counts.cut_headers += 1,
             },
             _ => self.counts.other_protocol += 1,
         }
     }
 
-    fn tcp(&mut self, source: IpAddr, destination: IpAddr, segment: Segment, out: &mut Vec<Event>) {
+    fn tcp(&mut self, source: IpAddr, destination: IpAddr, segment: &Segment<'_>, base: &Bytes, out: &mut Events) {
         let source = SocketAddr::new(source, segment.source);
         let destination = SocketAddr::new(destination, segment.destination);
         let key = Key::new(source, destination, Transport::Tcp);
@@ -150,9 +163,7 @@ impl Tracker {
         let mut before = None;
         if let Some(Followed::Tcp(connection)) = self.followed.get_mut(&key).map(AsMut::as_mut) {
             let direction = direction(connection.tuple, source, destination);
-            // Payload is a slice of the packet: a copy of the segment costs a count of references.
-            let step = connection.segment(now, direction, segment.clone(), out);
-            match step {
+            match connection.segment(now, direction, segment, base, &mut self.early, out) {
                 Step::Taken => {}
                 Step::Stray => self.counts.stray_segments += 1,
                 Step::OutOfWindow => self.counts.out_of_window += 1,
@@ -198,23 +209,23 @@ impl Tracker {
         if let Some((same, isn, at)) = syn {
             connection.opened_by((if same { direction } else { direction.reverse() }, isn, at));
         }
-        connection.segment(now, direction, segment, out);
+        connection.segment(now, direction, segment, base, &mut self.early, out);
         connection.due = connection.deadline();
         self.follow(key, connection.due, Followed::Tcp(connection));
     }
 
-    fn udp(&mut self, source: IpAddr, destination: IpAddr, datagram: UdpDatagram, out: &mut Vec<Event>) {
+    fn udp(&mut self, source: IpAddr, destination: IpAddr, datagram: &UdpDatagram<'_>, base: &Bytes, out: &mut Events) {
         let source = SocketAddr::new(source, datagram.source);
         let destination = SocketAddr::new(destination, datagram.destination);
         let key = Key::new(source, destination, Transport::Udp);
         if let Some(Followed::Udp(flow)) = self.followed.get_mut(&key).map(AsMut::as_mut) {
             let direction = direction(flow.tuple(), source, destination);
-            flow.take(self.now, direction, datagram, out);
+            flow.take(self.now, direction, datagram, base, out);
             return;
         }
         let (tuple, role, local) = self.ends(source, destination, Some(source), Transport::Udp);
         let mut flow = Datagrams::new(self.next_id(), tuple, role, local, self.now);
-        flow.take(self.now, direction(tuple, source, destination), datagram, out);
+        flow.take(self.now, direction(tuple, source, destination), datagram, base, out);
         flow.due = flow.deadline();
         self.follow(key, flow.due, Followed::Udp(flow));
     }
@@ -307,8 +318,7 @@ impl Tracker {
     }
 
     /// Ends what has been silent for too long, each at its own time.
-    fn expire(&mut self, now: Timestamp, out: &mut Vec<(Timestamp, Event)>) {
-        let mut events = Vec::new();
+    fn expire(&mut self, now: Timestamp, out: &mut Events) {
         while let Some((&(due, cookie), &key)) = self.due.first_key_value()
             && due <= now
         {
@@ -327,17 +337,16 @@ impl Tracker {
                     self.followed.remove(&key);
                 }
                 Followed::Tcp(connection) => {
-                    connection.give_up(due, &mut events);
+                    connection.give_up(due, out);
                     let deadline = connection.deadline();
                     connection.due = deadline;
                     self.due.insert((deadline, cookie), key);
                 }
                 Followed::Udp(flow) => {
-                    flow.give_up(due, &mut events);
+                    flow.give_up(due, out);
                     self.followed.remove(&key);
                 }
             }
-            out.extend(events.drain(..).map(|event| (due, event)));
         }
     }
 }

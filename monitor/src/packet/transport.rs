@@ -1,10 +1,8 @@
 //! TCP and UDP headers.
 
-use bytes::{Buf, Bytes};
-
 /// A TCP segment (RFC 9293 section 3.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment<'a> {
     pub(super) source: u16,
     pub(super) destination: u16,
     pub(super) seq: u32,
@@ -15,7 +13,7 @@ pub(super) struct Segment {
     pub(super) rst: bool,
     /// Bytes of payload; `payload` may hold fewer.
     pub(super) len: u32,
-    pub(super) payload: Bytes,
+    pub(super) payload: &'a [u8],
 }
 
 const FIN: u8 = 1;
@@ -25,9 +23,9 @@ const ACK: u8 = 16;
 /// Up to the flags and the window, which are the last that is looked at.
 const LEAST_HEADER: usize = 14;
 
-impl Segment {
+impl<'a> Segment<'a> {
     /// Reads one of `len` bytes, of which `bytes` were captured. Options are passed over, and need not be there.
-    pub(super) fn read(mut bytes: Bytes, len: u32) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8], len: u32) -> Option<Self> {
         let header: &[u8; LEAST_HEADER] = bytes.first_chunk()?;
         let u16_at = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let u32_at = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
@@ -36,7 +34,7 @@ impl Segment {
         if header_len < 20 {
             return None;
         }
-        let mut segment = Self {
+        Some(Self {
             source: u16_at(0),
             destination: u16_at(2),
             seq: u32_at(4),
@@ -45,29 +43,26 @@ impl Segment {
             fin: flags & FIN != 0,
             rst: flags & RST != 0,
             len: len.checked_sub(header_len as u32)?,
-            payload: Bytes::new(),
-        };
-        bytes.advance(header_len.min(bytes.len()));
-        segment.payload = bytes;
-        Some(segment)
+            payload: bytes.get(header_len..).unwrap_or_default(),
+        })
     }
 }
 
 /// A UDP datagram (RFC 768).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UdpDatagram {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UdpDatagram<'a> {
     pub(super) source: u16,
     pub(super) destination: u16,
     /// Bytes of payload; `payload` may hold fewer.
     pub(super) len: u32,
-    pub(super) payload: Bytes,
+    pub(super) payload: &'a [u8],
 }
 
 const UDP_HEADER: usize = 8;
 
-impl UdpDatagram {
+impl<'a> UdpDatagram<'a> {
     /// Reads one of `len` bytes by IP's account, of which `bytes` were captured.
-    pub(super) fn read(mut bytes: Bytes, len: u32) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8], len: u32) -> Option<Self> {
         let header: &[u8; UDP_HEADER] = bytes.first_chunk()?;
         let u16_at = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let announced = match u32::from(u16_at(4)) {
@@ -78,13 +73,12 @@ impl UdpDatagram {
         };
         let (source, destination) = (u16_at(0), u16_at(2));
         let len = announced.checked_sub(UDP_HEADER as u32)?;
-        bytes.advance(UDP_HEADER);
-        bytes.truncate(len as usize);
+        let rest = &bytes[UDP_HEADER..];
         Some(Self {
             source,
             destination,
             len,
-            payload: bytes,
+            payload: &rest[..rest.len().min(len as usize)],
         })
     }
 }
@@ -93,44 +87,44 @@ impl UdpDatagram {
 mod tests {
     use super::*;
 
-    fn tcp(offset: u8, flags: u8, rest: &[u8]) -> Bytes {
+    fn tcp(offset: u8, flags: u8, rest: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0x1f, 0x90, 0, 80, 0, 0, 0, 5, 0, 0, 0, 7, offset << 4, flags];
         bytes.extend([0; 6]);
         bytes.extend(rest);
-        bytes.into()
+        bytes
     }
 
     #[test]
     fn segments() {
         let whole = tcp(5, ACK | FIN, b"abc");
-        let segment = Segment::read(whole.clone(), 23).unwrap();
+        let segment = Segment::read(&whole, 23).unwrap();
         assert_eq!((segment.source, segment.destination, segment.seq), (8080, 80, 5));
         assert_eq!(
             (segment.ack, segment.fin, segment.syn, segment.rst),
             (Some(7), true, false, false)
         );
-        assert_eq!((segment.len, &*segment.payload), (3, &b"abc"[..]));
+        assert_eq!((segment.len, segment.payload), (3, &b"abc"[..]));
         // Cut within the payload, within the header, and before what is needed of it.
-        let cut = |n: usize| Segment::read(whole.slice(..n), 1460).map(|s| (s.len, s.payload.len()));
+        let cut = |n: usize| Segment::read(&whole[..n], 1460).map(|s| (s.len, s.payload.len()));
         assert_eq!(cut(21), Some((1440, 1)));
         assert_eq!(cut(14), Some((1440, 0)));
         assert_eq!(cut(13), None);
         // A header longer than the segment, and one shorter than a header.
-        assert_eq!(Segment::read(tcp(15, 0, b""), 20), None);
-        assert_eq!(Segment::read(tcp(4, 0, b""), 20), None);
-        assert_eq!(Segment::read(tcp(6, SYN, b"ooooab"), 26).unwrap().payload, "ab");
+        assert_eq!(Segment::read(&tcp(15, 0, b""), 20), None);
+        assert_eq!(Segment::read(&tcp(4, 0, b""), 20), None);
+        assert_eq!(Segment::read(&tcp(6, SYN, b"ooooab"), 26).unwrap().payload, b"ab");
     }
 
     #[test]
     fn datagrams() {
-        let bytes = Bytes::from_static(&[0, 53, 1, 0, 0, 10, 0, 0, b'a', b'b', 0, 0]);
-        let datagram = UdpDatagram::read(bytes.clone(), 12).unwrap();
+        let bytes = [0, 53, 1, 0, 0, 10, 0, 0, b'a', b'b', 0, 0];
+        let datagram = UdpDatagram::read(&bytes, 12).unwrap();
         assert_eq!((datagram.source, datagram.destination, datagram.len), (53, 256, 2));
-        assert_eq!(datagram.payload, "ab");
+        assert_eq!(datagram.payload, b"ab");
         assert_eq!(
-            UdpDatagram::read(bytes.slice(..9), 10).map(|d| (d.len, d.payload.len())),
+            UdpDatagram::read(&bytes[..9], 10).map(|d| (d.len, d.payload.len())),
             Some((2, 1))
         );
-        assert_eq!(UdpDatagram::read(bytes.slice(..7), 10), None);
+        assert_eq!(UdpDatagram::read(&bytes[..7], 10), None);
     }
 }

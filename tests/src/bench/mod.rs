@@ -3,6 +3,7 @@
 //! The control starts a process that sleeps: how far its ratio strays from 1 is what this machine does by itself.
 
 mod load;
+pub mod replay;
 mod report;
 mod spread;
 

@@ -16,6 +16,7 @@ mod outbound;
 mod overlaps;
 mod owners;
 mod python;
+mod replay;
 mod schema;
 mod scoping;
 

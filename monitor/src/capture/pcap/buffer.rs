@@ -2,10 +2,10 @@
 
 use std::io::{self, Read};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 /// Bytes asked of the file at a time.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 128 * 1024;
 
 /// What has been read of a file and not been taken yet.
 #[derive(Debug)]
@@ -35,15 +35,17 @@ impl<R: Read> Buffer<R> {
         Ok(self.bytes.get(..n))
     }
 
-    /// Takes the next `n` bytes; nothing if the file has fewer.
-    pub(super) fn take(&mut self, n: usize) -> io::Result<Option<Bytes>> {
-        if self.bytes.len() < n {
-            self.fill(n)?;
+    /// Passes over `skip` bytes and takes the `n` after them; nothing if the file has fewer.
+    pub(super) fn take(&mut self, skip: usize, n: usize) -> io::Result<Option<Bytes>> {
+        let all = skip + n;
+        if self.bytes.len() < all {
+            self.fill(all)?;
         }
-        if self.bytes.len() < n {
+        if self.bytes.len() < all {
             return Ok(None);
         }
-        self.position += n as u64;
+        self.position += all as u64;
+        self.bytes.advance(skip);
         Ok(Some(self.bytes.split_to(n).freeze()))
     }
 

@@ -63,7 +63,7 @@ impl Classic {
         let link = if let Some(link) = self.link {
             link
         } else {
-            let header = buffer.take(FILE_HEADER)?.ok_or_else(|| cut(buffer))?;
+            let header = buffer.take(0, FILE_HEADER)?.ok_or_else(|| cut(buffer))?;
             let link = LinkType::from_number(order.u32_at(&header, 20).unwrap_or_default());
             *self.link.insert(link)
         };
@@ -83,7 +83,7 @@ impl Classic {
             }));
         }
         let at = self.magic.header;
-        let Some(record) = buffer.take(at + captured as usize)? else {
+        let Some(data) = buffer.take(at, captured as usize)? else {
             return Err(cut(buffer));
         };
         let nanos = u64::from(fraction) * if self.magic.nanoseconds { 1 } else { 1_000 };
@@ -92,7 +92,7 @@ impl Classic {
             time,
             link,
             wire_len: wire.max(captured),
-            data: record.slice(at..),
+            data,
         }))
     }
 }

@@ -80,7 +80,7 @@ impl NextGeneration {
             if len < FRAME || !len.is_multiple_of(4) || len > MAX_BLOCK {
                 return Err(Step::End(damage("its length makes no sense")));
             }
-            let Some(block) = buffer.take(len as usize)? else {
+            let Some(block) = buffer.take(0, len as usize)? else {
                 return Err(Step::End(Damage::Cut(at)));
             };
             if order.u32_at(&block, len as usize - 4) != Some(len) {
