@@ -132,6 +132,10 @@ offsets! {
     task_parent = "task_struct"."real_parent";
     /// Address space.
     task_mm = "task_struct"."mm";
+    /// Its namespaces.
+    task_nsproxy = "task_struct"."nsproxy";
+    /// Its network namespace.
+    nsproxy_net = "nsproxy"."net_ns";
     /// Set of cgroups.
     task_cgroups = "task_struct"."cgroups";
     /// Its pid.

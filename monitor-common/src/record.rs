@@ -248,6 +248,21 @@ pub struct ProcessRecord {
 }
 const _: () = assert!(size_of::<ProcessRecord>() == 32 + 32 + 8 + 16 + 1024 + 768);
 
+/// One entry of what a walk over sockets gives: a connection that lives, or the end of a network namespace's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Socket cookie; 0 at the end.
+    pub cookie: u64,
+    /// Network namespace cookie.
+    pub netns: u64,
+    /// Number of the connection on that socket.
+    pub generation: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<Walked>() == 24);
+
 /// The start of a segment's new payload; `captured` bytes follow the struct.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

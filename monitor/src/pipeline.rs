@@ -166,11 +166,21 @@ impl Pipeline {
         match event {
             Event::Flow(snapshot) => self.flow(&snapshot, out),
             Event::Process(program) => self.programs.learn(program),
-            Event::Chunk(chunk) if chunk.flags.datagram => self.datagram(&chunk, out),
-            Event::Chunk(chunk) => self.chunk(chunk, out),
-            Event::Orphan(orphan) => self.orphan(orphan),
+            Event::Chunk(chunk) => {
+                self.counts.bytes_copied += chunk.data.len() as u64;
+                if chunk.flags.datagram {
+                    self.datagram(&chunk, out);
+                } else {
+                    self.chunk(chunk, out);
+                }
+            }
+            Event::Orphan(orphan) => {
+                self.counts.bytes_copied += orphan.chunk.data.len() as u64;
+                self.orphan(orphan);
+            }
             Event::Tail(tail) => self.tail(tail, out),
             Event::Losses(counts) => self.capture = counts,
+            Event::Living(living) => self.reconcile(&living, out),
             Event::Packets(counts) => self.packets = counts,
         }
     }

@@ -446,6 +446,8 @@ pub struct TlsRecord {
 pub struct StatsRecord {
     /// Records read from the kernel (or packets from a file).
     pub events_received: u64,
+    /// Payload bytes among them.
+    pub bytes_copied: u64,
     /// What was lost, by cause; causes with 0 are left out by the sink.
     pub lost: Vec<(&'static str, u64)>,
     /// What was left out by design or bound, by cause (truncated turns, opaque flows, evictions).

@@ -6,6 +6,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness fails its test by panicking")]
 
 pub mod bench;
+pub mod burst;
 pub mod cgroup;
 pub mod conformance;
 pub mod control;

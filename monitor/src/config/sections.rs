@@ -41,6 +41,20 @@ pub struct Capture {
     #[serde(deserialize_with = "snap")]
     #[schemars(range(min = 256, max = 65_536))]
     pub response_snap: u32,
+    /// Size of the ring between kernel and daemon that takes copied payload, bytes: a power of two, 4096 to 1073741824. A
+    /// host whose `payload_ring_full` grows wants a larger one.
+    #[serde(deserialize_with = "ring")]
+    #[schemars(range(min = 4_096, max = 1_073_741_824))]
+    pub payload_ring: u32,
+    /// Size of the ring that takes what opens, goes on and ends, like `payload_ring`; see `lifecycle_ring_full`.
+    #[serde(deserialize_with = "ring")]
+    #[schemars(range(min = 4_096, max = 1_073_741_824))]
+    pub lifecycle_ring: u32,
+    /// Ends of flows that the kernel keeps where that ring is full, until the daemon comes for them. 1 to 1048576; see
+    /// `close_lost`.
+    #[serde(deserialize_with = "deferred_closes")]
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub deferred_closes: u32,
 }
 
 impl Default for Capture {
@@ -52,6 +66,9 @@ impl Default for Capture {
             exclude_ports: Vec::new(),
             request_snap: knobs.request_snap,
             response_snap: knobs.response_snap,
+            payload_ring: 8 << 20,
+            lifecycle_ring: 4 << 20,
+            deferred_closes: 65_536,
         }
     }
 }
@@ -63,6 +80,28 @@ fn snap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
         Ok(bytes)
     } else {
         Err(de::Error::custom(format!("{bytes} is not within 256 to 65536 bytes")))
+    }
+}
+
+/// What the kernel takes as the size of a ring (`ringbuf_map_alloc` in `kernel/bpf/ringbuf.c`); a page of it is 4 KiB or
+/// more, and one that is not whole pages is refused there.
+fn ring<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let bytes = u32::deserialize(deserializer)?;
+    if bytes.is_power_of_two() && (4_096..=1 << 30).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(de::Error::custom(format!(
+            "{bytes} is not a power of two from 4096 to 1073741824"
+        )))
+    }
+}
+
+fn deferred_closes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let flows = u32::deserialize(deserializer)?;
+    if (1..=1 << 20).contains(&flows) {
+        Ok(flows)
+    } else {
+        Err(de::Error::custom(format!("{flows} is not within 1 to 1048576")))
     }
 }
 

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use monitor_common as abi;
 
 use super::{
-    Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Orphan, Owner, Parent,
-    Program, ProgramId, Role,
+    Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Living, Orphan, Owner,
+    Parent, Program, ProgramId, Role,
 };
 use crate::flow::{FiveTuple, Transport, ip_from_kernel};
 use crate::time::Timestamp;
@@ -63,6 +63,23 @@ impl Clock {
 /// Kernel stamp of a record, without reading the rest; what a reader of two rings merges by.
 pub fn stamp(record: &[u8]) -> Option<u64> {
     Fields(record).u64(offset_of!(abi::Header, time_ns)).ok()
+}
+
+/// Reads the output of a walk over one network namespace; its entries have no length of their own.
+pub fn walked(bytes: &[u8], living: &mut Living) -> Result<(), DecodeError> {
+    use abi::Walked as W;
+    for entry in bytes.chunks(size_of::<W>()) {
+        let f = Fields(entry);
+        let cookie = f.u64(offset_of!(W, cookie))?;
+        let netns = f.u64(offset_of!(W, netns))?;
+        let generation = f.u32(offset_of!(W, generation))?;
+        if cookie == 0 {
+            living.namespaces.insert(netns);
+        } else {
+            living.flows.insert(FlowId { cookie, generation });
+        }
+    }
+    Ok(())
 }
 
 /// Reads one record. `payload` makes the bytes after a chunk's struct into a [`Bytes`]: the caller owns how.

@@ -4,12 +4,14 @@
 
 pub mod decode;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustc_hash::FxHashSet;
 
-use crate::flow::FiveTuple;
+use crate::flow::{FiveTuple, Transport};
 use crate::packet::PacketCounts;
 use crate::time::Timestamp;
 
@@ -37,6 +39,8 @@ pub enum Event {
     Tail(Tail),
     /// Cumulative counts of the capture: what was lost, by cause.
     Losses(CaptureCounts),
+    /// Every flow that lives: others have ended without a word.
+    Living(Living),
     /// The same of a capture that is read from packets.
     Packets(PacketCounts),
 }
@@ -284,6 +288,41 @@ pub struct Tail {
     pub end_seq: u32,
     /// When it moved.
     pub time: Timestamp,
+}
+
+/// What a walk over all flows in the kernel found, for those whose close record was lost. It comes after every record
+/// that was written before the walk ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Living {
+    /// Flows of this transport.
+    pub transport: Transport,
+    /// When the walk began: it says nothing of what came later.
+    pub began: Timestamp,
+    /// Cookies of the network namespaces that were walked to their end (TCP); flows of UDP are walked all together.
+    pub namespaces: BTreeSet<u64>,
+    /// Those that live.
+    pub flows: FxHashSet<FlowId>,
+}
+
+impl Living {
+    /// Of a walk that has met nothing yet.
+    pub fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            began: Timestamp::ZERO,
+            namespaces: BTreeSet::new(),
+            flows: FxHashSet::default(),
+        }
+    }
+
+    /// Whether the walk would have met a flow of `transport` in `netns`.
+    pub fn covers(&self, transport: Transport, netns: u64) -> bool {
+        transport == self.transport
+            && match transport {
+                Transport::Tcp => self.namespaces.contains(&netns),
+                Transport::Udp => true,
+            }
+    }
 }
 
 /// Cumulative counts of the capture, in the order of `monitor_common::loss`.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use monitor_common::loss;
+
 use super::{HOLD, Output, Pipeline};
-use crate::event::Direction;
-use crate::event::{Command, FlowCause, FlowId, FlowSnapshot, Role};
+use crate::event::{Command, Direction, FlowCause, FlowId, FlowSnapshot, Living, Role};
 use crate::flow::{Flow, Transport, end_reason};
 use crate::protocol::conversation::{Conversation, Origin, StreamEnd};
 use crate::protocol::taps::Taps;
@@ -200,6 +201,26 @@ impl Pipeline {
             EndReason::Evicted => StreamEnd::Evicted,
         };
         self.end(flow, reason, how, out);
+    }
+
+    /// Ends the flows that a walk over the sockets did not meet: their close records were lost. A socket that is closed
+    /// but still held is not met either, so never more end than closes were lost.
+    pub(super) fn reconcile(&mut self, living: &Living, out: &mut Output) {
+        let lost = self.capture.by_cause[loss::CLOSE_LOST as usize];
+        let most = usize::try_from(lost.saturating_sub(self.counts.vanished)).unwrap_or(usize::MAX);
+        let gone = |flow: &&Flow| {
+            flow.tuple
+                .is_some_and(|tuple| living.covers(tuple.transport, flow.netns))
+                && flow.seen() < living.began
+                && !living.flows.contains(&flow.id)
+        };
+        let gone: Vec<_> = self.flows.iter().filter(gone).take(most).map(|flow| flow.id).collect();
+        self.counts.vanished += gone.len() as u64;
+        for id in gone {
+            if let Some(flow) = self.flows.remove(id) {
+                self.end(flow, EndReason::Vanished, StreamEnd::TimedOut, out);
+            }
+        }
     }
 
     /// The monitor stops: the flow is told as open.

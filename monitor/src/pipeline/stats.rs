@@ -14,10 +14,13 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) events: u64,
+    pub(super) bytes_copied: u64,
     pub(super) flows: u64,
     pub(super) transactions: u64,
     pub(super) incomplete: u64,
     pub(super) stragglers: u64,
+    /// Flows that a walk over the sockets found gone.
+    pub(super) vanished: u64,
     pub(super) orphans_dropped: u64,
     pub(super) unreadable_dns: u64,
     /// By cause, in the order of [`HelloError::ALL`].
@@ -103,6 +106,7 @@ impl Pipeline {
         });
         StatsRecord {
             events_received: self.counts.events,
+            bytes_copied: self.counts.bytes_copied,
             lost,
             left_out,
             flows_active: active,

@@ -13,6 +13,7 @@ mod names;
 mod nginx;
 mod node;
 mod outbound;
+mod overflow;
 mod overlaps;
 mod owners;
 mod python;

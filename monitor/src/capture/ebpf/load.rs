@@ -72,6 +72,8 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
         facilities,
         losses_seen: 0,
         walked: now,
+        walk: None,
+        closes_reconciled: 0,
     })
 }
 
@@ -177,7 +179,10 @@ fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets, kernel_lo
     loader
         .override_global("KNOBS", &knobs, true)
         .override_global("OFFSETS", &offsets, true)
-        .override_global(aya_log::LEVEL, &level, false);
+        .override_global(aya_log::LEVEL, &level, false)
+        .map_max_entries("PAYLOAD", config.payload_ring)
+        .map_max_entries("LIFECYCLE", config.lifecycle_ring)
+        .map_max_entries("CLOSED", config.deferred_closes);
     loader.load(OBJECT).map_err(|error| {
         anyhow::anyhow!("the kernel refused the maps: {error}; it needs Linux 5.12 or newer and CONFIG_BPF_SYSCALL=y")
     })

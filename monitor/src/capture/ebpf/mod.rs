@@ -27,7 +27,7 @@ use monitor_common as abi;
 use crate::capture::facility::Facility;
 use crate::config::Capture as CaptureConfig;
 use crate::event::decode::Clock;
-use crate::event::{Command, Event};
+use crate::event::{Command, Event, Living};
 use crate::time::Timestamp;
 
 pub use load::{probe, require_root};
@@ -36,7 +36,7 @@ use cgroup::CgroupRoot;
 use kernel_log::KernelLog;
 use plain::Plain;
 use rings::Rings;
-use sockets::Walker;
+use sockets::{Walk, Walker};
 use sweep::Sweeper;
 
 /// The capture of this host's traffic.
@@ -59,6 +59,10 @@ pub struct Capture {
     facilities: Vec<Facility>,
     losses_seen: u64,
     walked: u64,
+    /// A walk that is over, while records from before its end may still be on their way.
+    walk: Option<Walk>,
+    /// Closes lost, as of the last walk that was handed on.
+    closes_reconciled: u64,
 }
 
 /// What a call of [`Capture::drain`] did.
@@ -102,6 +106,7 @@ impl Capture {
         drained.events += self
             .sweeper
             .sweep(self.clock, now_ns, self.rings.undecodable(), &mut each)?;
+        self.reconcile(now_ns, drained, &mut each);
         let losses = self.sweeper.losses();
         let since_walk = Duration::from_nanos(now_ns.saturating_sub(self.walked));
         // After a loss at once, but not more than once a second while it lasts.
@@ -113,10 +118,31 @@ impl Capture {
         Ok(drained)
     }
 
+    /// Where closes were lost, what a walk did not meet has ended: handed on once everything that was written before
+    /// the walk's end has been read.
+    fn reconcile(&mut self, now_ns: u64, drained: Drained, each: &mut impl FnMut(Timestamp, Event)) {
+        if let Some(walk) = self.walker.walked() {
+            self.sweeper.soon();
+            self.walk = Some(walk);
+            return;
+        }
+        let closes_lost = self.sweeper.closes_lost();
+        if let Some(walk) = self.walk.take_if(|walk| !drained.more && walk.ended_ns < now_ns)
+            && closes_lost != self.closes_reconciled
+        {
+            self.closes_reconciled = closes_lost;
+            let living = Living {
+                began: self.clock.at(walk.began_ns),
+                ..walk.living
+            };
+            each(self.clock.at(now_ns), Event::Living(living));
+        }
+    }
+
     /// Has every flow that moved since its last record say so: its records come with the next drains.
     pub fn take_stock(&mut self) {
         if let Ok(mut ebpf) = self.ebpf.lock() {
-            sockets::walk(&mut ebpf);
+            self.walk = Some(sockets::walk(&mut ebpf));
         }
         self.sweeper.soon();
     }

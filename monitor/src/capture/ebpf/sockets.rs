@@ -1,12 +1,13 @@
-//! Walks the TCP sockets of every network namespace by the kernel's iterator: those older than the monitor are found, and
-//! those that moved since their last record say so.
+//! Walks the TCP sockets of every network namespace by the kernel's iterator: those older than the monitor are found,
+//! those that moved since their last record say so, and what the walk did not meet has ended.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -15,6 +16,11 @@ use aya::Ebpf;
 use aya::programs::Iter;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::monotonic_ns;
+use crate::event::Living;
+use crate::event::decode;
+use crate::flow::Transport;
+
 /// Namespaces walked at most; a host with more has those beyond counted from their next packet on.
 const MAX_NAMESPACES: usize = 1_024;
 
@@ -22,6 +28,18 @@ const MAX_NAMESPACES: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Walker {
     wishes: SyncSender<()>,
+    walks: Receiver<Walk>,
+}
+
+/// What a walk gave.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// The connections that it met.
+    pub(super) living: Living,
+    /// When it began, `CLOCK_MONOTONIC` nanoseconds.
+    pub(super) began_ns: u64,
+    /// When it was over: what it did not meet had written its last record by then.
+    pub(super) ended_ns: u64,
 }
 
 impl Walker {
@@ -29,70 +47,87 @@ impl Walker {
     pub(super) fn start(ebpf: Arc<Mutex<Ebpf>>) -> Result<Self> {
         // One wish waits at most: two walks in a row find no more than one.
         let (wishes, told) = sync_channel(1);
+        let (give, walks) = sync_channel(1);
         thread::Builder::new()
             .name("walker".to_owned())
             .spawn(move || {
                 for () in told {
-                    if let Ok(mut ebpf) = ebpf.lock() {
-                        walk(&mut ebpf);
-                    }
+                    let Ok(walk) = ebpf.lock().map(|mut ebpf| walk(&mut ebpf)) else {
+                        break;
+                    };
+                    // The one before that nobody has taken says as much.
+                    let _ = give.try_send(walk);
                 }
             })
             .context("starting the thread that walks sockets")?;
-        Ok(Self { wishes })
+        Ok(Self { wishes, walks })
     }
 
     /// Walks soon, unless a walk is waiting already.
     pub(super) fn walk(&self) {
         let _ = self.wishes.try_send(());
     }
-}
 
-/// Walks once. Records come through the ring; a kernel without the iterator has nothing to walk.
-pub(super) fn walk(ebpf: &mut Ebpf) {
-    let Some(program) = ebpf.program_mut("monitor_tcp_iter") else {
-        return;
-    };
-    let Ok(program) = <&mut Iter>::try_from(program) else {
-        return;
-    };
-    if program.fd().is_err() || read_iterator(program).is_err() {
-        return;
+    /// A walk that is over.
+    pub(super) fn walked(&self) -> Option<Walk> {
+        self.walks.try_recv().ok()
     }
-    // The thread goes with the namespace it was moved to.
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for namespace in other_namespaces() {
-                if move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).is_ok() {
-                    let _ = read_iterator(program);
-                }
-            }
-        });
-    });
 }
 
-fn read_iterator(program: &mut Iter) -> Result<()> {
+/// Walks once. Records come through the ring; a kernel without the iterator has nothing to walk, and then no namespace
+/// was walked to its end.
+pub(super) fn walk(ebpf: &mut Ebpf) -> Walk {
+    let began_ns = monotonic_ns();
+    let mut living = Living::new(Transport::Tcp);
+    if let Some(program) = ebpf.program_mut("monitor_tcp_iter")
+        && let Ok(program) = <&mut Iter>::try_from(program)
+        && program.fd().is_ok()
+        && read_iterator(program, &mut living).is_ok()
+    {
+        // The thread goes with the namespace it was moved to.
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for namespace in other_namespaces() {
+                    if move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).is_ok() {
+                        let _ = read_iterator(program, &mut living);
+                    }
+                }
+            });
+        });
+    }
+    Walk {
+        living,
+        began_ns,
+        ended_ns: monotonic_ns(),
+    }
+}
+
+fn read_iterator(program: &mut Iter, living: &mut Living) -> Result<()> {
     let link = program.attach()?;
     let mut file = program.take_link(link)?.into_file()?;
-    let mut buffer = [0; 4_096];
-    while file.read(&mut buffer).context("reading the socket iterator")? > 0 {}
+    let mut entries = Vec::new();
+    file.read_to_end(&mut entries).context("reading the socket iterator")?;
+    decode::walked(&entries, living)?;
     Ok(())
 }
 
-/// One open file for each network namespace that some process is in, but for the daemon's own.
+/// One open file for each network namespace that some process is in or that is mounted (`ip netns`, containers), but for
+/// the daemon's own.
 fn other_namespaces() -> Vec<File> {
     let mut seen: BTreeSet<u64> = fs::metadata("/proc/self/ns/net").map(|m| m.ino()).into_iter().collect();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = processes
+        .filter(|entry| {
+            let name = entry.file_name();
+            name.to_string_lossy().starts_with(|c: char| c.is_ascii_digit())
+        })
+        .map(|entry| entry.path().join("ns/net"));
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut found = Vec::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if found.len() >= MAX_NAMESPACES
-            || !entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with(|c: char| c.is_ascii_digit())
-        {
-            continue;
+    for path in processes.chain(mounted(&mounts)) {
+        if found.len() >= MAX_NAMESPACES {
+            break;
         }
-        let path = entry.path().join("ns/net");
         if let Ok(file) = File::open(&path)
             && let Ok(metadata) = file.metadata()
             && seen.insert(metadata.ino())
@@ -101,4 +136,28 @@ fn other_namespaces() -> Vec<File> {
         }
     }
     found
+}
+
+/// Mount points of network namespaces in `table`, as proc(5) describes `mountinfo`: the root of such a mount is
+/// `net:[inode]`. One whose path has white space is passed over.
+fn mounted(table: &str) -> impl Iterator<Item = PathBuf> {
+    table.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        (root.starts_with("net:[") && !point.contains('\\')).then(|| PathBuf::from(point))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_mounted_namespaces() {
+        let table = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+                     91 40 0:4 net:[4026532301] /run/netns/blue rw shared:5 - nsfs nsfs rw\n\
+                     92 40 0:4 mnt:[4026532302] /run/mnt rw - nsfs nsfs rw\n";
+        let found: Vec<_> = mounted(table).collect();
+        assert_eq!(found, [PathBuf::from("/run/netns/blue")]);
+    }
 }

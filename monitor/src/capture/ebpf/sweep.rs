@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::plain::Plain;
 use crate::event::decode::{self, Clock};
-use crate::event::{CaptureCounts, Direction, Event, FlowCause, FlowId, Tail};
+use crate::event::{CaptureCounts, Direction, Event, FlowCause, FlowId, Living, Tail};
+use crate::flow::Transport;
 use crate::time::Timestamp;
 
 /// Deferred close records and counters are looked at this often.
@@ -35,7 +36,12 @@ pub(super) struct Sweeper {
     /// Watched tails, with what they last said, by direction.
     watched: FxHashMap<FlowId, [u32; 2]>,
     /// Packets of each UDP flow at the last walk.
-    udp_seen: FxHashMap<(u64, u32), u64>,
+    udp_seen: FxHashMap<FlowId, u64>,
+    /// UDP flows of the last walk, after closes were lost: handed on by the next one, when every record of those days has
+    /// been read.
+    udp_living: Option<Living>,
+    /// Closes lost, as of the last walk that was kept so.
+    closes_reconciled: u64,
     latest: CaptureCounts,
     swept: u64,
     udp_swept: u64,
@@ -53,6 +59,8 @@ impl Sweeper {
             totals: totals(take("TOTALS")?)?,
             watched: FxHashMap::default(),
             udp_seen: FxHashMap::default(),
+            udp_living: None,
+            closes_reconciled: 0,
             latest: CaptureCounts::default(),
             swept: 0,
             udp_swept: 0,
@@ -83,6 +91,11 @@ impl Sweeper {
     pub(super) fn losses(&self) -> u64 {
         let of = |cause: u32| self.latest.by_cause[cause as usize];
         of(abi::loss::LIFECYCLE_RING_FULL) + of(abi::loss::CLOSE_LOST)
+    }
+
+    /// Close records lost so far.
+    pub(super) fn closes_lost(&self) -> u64 {
+        self.latest.by_cause[abi::loss::CLOSE_LOST as usize]
     }
 
     pub(super) fn sweep(
@@ -192,10 +205,15 @@ impl Sweeper {
 
     fn sweep_udp(&mut self, clock: Clock, now_ns: u64, give: &mut impl FnMut(Event)) {
         let entries: Vec<(Plain<abi::UdpKey>, UdpBytes)> = self.udp.iter().flatten().collect();
+        let now = clock.at(now_ns);
+        if let Some(living) = self.udp_living.take() {
+            give(Event::Living(living));
+        }
+        let mut living = Living::new(Transport::Udp);
+        living.began = now;
         let mut still = FxHashMap::default();
         for (key, bytes) in entries {
             let cookie = key.0.cookie;
-            let now = clock.at(now_ns);
             let Ok(mut flow) = decode::udp_flow(cookie, &bytes, FlowCause::Progress, now, clock) else {
                 continue;
             };
@@ -210,7 +228,8 @@ impl Sweeper {
                 .max();
             let idle = last.map_or(0, |t| u64::try_from(now.since(t).as_nanos()).unwrap_or(u64::MAX));
             let packets = flow.counters.packets_sent + flow.counters.packets_received;
-            let name = (cookie, flow.id.generation);
+            let name = flow.id;
+            living.flows.insert(name);
             if idle >= UDP_IDLE_NS {
                 flow.cause = FlowCause::Close;
                 // Whoever takes it out tells its end: the kernel does when the socket is released.
@@ -225,6 +244,10 @@ impl Sweeper {
             still.insert(name, packets);
         }
         self.udp_seen = still;
+        if self.closes_lost() != self.closes_reconciled {
+            self.closes_reconciled = self.closes_lost();
+            self.udp_living = Some(living);
+        }
     }
 }
 

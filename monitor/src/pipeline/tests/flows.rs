@@ -1,6 +1,7 @@
 //! Flows of one socket: opened, owned, ended, and what becomes of lost records.
 
 use super::*;
+use crate::event::{CaptureCounts, Living};
 use crate::flow::FlowTable;
 use crate::record::{EndReason, FlowDirection};
 
@@ -128,6 +129,66 @@ fn a_lost_close_leaves_the_flow_open() {
     bench.check_story(&["Open 1", "Close 1"]);
     assert_eq!(bench.flows()[1].end_reason, Some(EndReason::StillOpen));
     assert_eq!(bench.flows()[1].duration.as_secs(), 3_600);
+}
+
+/// What a walk over the sockets of namespace 1 found, which began now.
+fn walked(bench: &Bench, cookies: &[u64]) -> Living {
+    let mut living = Living::new(Transport::Tcp);
+    living.began = bench.now;
+    living.namespaces.insert(1);
+    living
+        .flows
+        .extend(cookies.iter().map(|&cookie| FlowId { cookie, generation: 1 }));
+    living
+}
+
+fn lost_closes(bench: &mut Bench, number: u64) {
+    let mut counts = CaptureCounts::default();
+    counts.by_cause[monitor_common::loss::CLOSE_LOST as usize] = number;
+    bench.give(Event::Losses(counts));
+}
+
+#[test]
+fn a_walk_ends_flows_whose_close_was_lost() {
+    let mut bench = Bench::new();
+    for cookie in 1..=3 {
+        Socket::server(cookie).owned(7).open(&mut bench);
+    }
+    bench.wait(1_000);
+    lost_closes(&mut bench, 1);
+    let living = walked(&bench, &[1]);
+    // One that opens while the walk goes on is not met for that.
+    bench.wait(5);
+    Socket::server(4).owned(7).open(&mut bench);
+    bench.give(Event::Living(living));
+    assert_eq!(bench.story()[3..], ["Open 4", "Close 2"]);
+    assert_eq!(bench.flows().last().unwrap().end_reason, Some(EndReason::Vanished));
+    // No more than were lost: flow 3 may be closed and still held.
+    let living = walked(&bench, &[1, 4]);
+    bench.give(Event::Living(living));
+    assert_eq!(bench.story().len(), 5);
+    lost_closes(&mut bench, 2);
+    let living = walked(&bench, &[1, 4]);
+    bench.give(Event::Living(living));
+    assert_eq!(bench.story()[5..], ["Close 3"]);
+}
+
+#[test]
+fn a_walk_says_nothing_of_namespaces_it_was_not_in_nor_of_other_transports() {
+    let mut bench = Bench::new();
+    let mut elsewhere = Socket::server(1).owned(7);
+    elsewhere.snapshot.netns = 2;
+    elsewhere.open(&mut bench);
+    Socket::server(2).udp().owned(7).open(&mut bench);
+    bench.wait(1_000);
+    lost_closes(&mut bench, 9);
+    let living = walked(&bench, &[]);
+    bench.give(Event::Living(living));
+    assert_eq!(bench.story().len(), 2);
+    let mut living = Living::new(Transport::Udp);
+    living.began = bench.now;
+    bench.give(Event::Living(living));
+    assert_eq!(bench.story()[2..], ["Close 2"]);
 }
 
 #[test]

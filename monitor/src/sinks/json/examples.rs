@@ -247,6 +247,7 @@ pub(crate) fn least_alert() -> Alert {
 pub(crate) fn stats() -> StatsRecord {
     StatsRecord {
         events_received: 12,
+        bytes_copied: 3_400,
         lost: vec![("payload_ring_full", 2), ("close_lost", 0)],
         left_out: vec![("truncated_turn", 7)],
         flows_active: 3,

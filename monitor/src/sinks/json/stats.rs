@@ -37,6 +37,8 @@ pub struct Stats<'a> {
 pub struct Events<'a> {
     /// Records read from the kernel, or packets from a file.
     pub received: u64,
+    /// Bytes of payload in them: what was copied from the kernel, or stood in packets.
+    pub bytes_copied: u64,
     /// Lost, by cause.
     pub lost: BTreeMap<Text<'a>, u64>,
     /// Left out by design or by a bound, by cause.
@@ -77,6 +79,7 @@ impl<'a> From<&'a StatsRecord> for Stats<'a> {
         Self {
             events: Events {
                 received: record.events_received,
+                bytes_copied: record.bytes_copied,
                 lost: by_cause(&record.lost),
                 left_out: by_cause(&record.left_out),
             },
