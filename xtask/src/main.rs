@@ -8,6 +8,7 @@ mod bpf;
 mod build;
 mod cargo;
 mod conformance;
+mod fuzz;
 mod lint;
 mod programs;
 mod run;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Args),
     /// Compare our reading of a folder of captures and vectors with that of others
     Conformance(conformance::Args),
+    /// Let libFuzzer look for inputs that break an invariant
+    Fuzz(fuzz::Args),
     /// Formatting, clippy for host and kernel code, licences
     Lint(lint::Args),
     /// Say what building needs, what was found, and what would be installed
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),
     };
