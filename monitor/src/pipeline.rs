@@ -29,11 +29,13 @@ use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::detectors::Registry;
+use crate::enrich::agents::Agents;
 use crate::enrich::clients::Clients;
 use crate::enrich::endpoints::Endpoints;
 use crate::enrich::identity::Identities;
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::Names;
+use crate::enrich::networks::Networks;
 use crate::enrich::privacy::Privacy;
 use crate::enrich::programs::Programs;
 use crate::enrich::reference::Reference;
@@ -97,6 +99,8 @@ pub struct Pipeline {
     clients: Clients,
     identities: Identities,
     endpoints: Endpoints,
+    networks: Networks,
+    agents: Agents,
     privacy: Privacy,
     /// Bytes copied of each request, by port, where that was raised, and when.
     snaps: FxHashMap<u16, (u32, Timestamp)>,
@@ -132,6 +136,8 @@ impl Pipeline {
             clients: Clients::new(&config.clients),
             identities: Identities::new(config),
             endpoints: Endpoints::default(),
+            networks: Networks::new(&config.networks),
+            agents: Agents::default(),
             privacy: Privacy::new(key, &config.privacy, &config.identity),
             snaps: FxHashMap::default(),
             request_snap: config.capture.request_snap,
@@ -156,6 +162,7 @@ impl Pipeline {
     /// From now on, what files say is this.
     pub fn refer(&mut self, reference: Reference) {
         self.endpoints.replace(reference.documented, reference.has_documents);
+        self.networks.replace(reference.networks);
     }
 
     /// Takes an event in, after what was due before it: so the records depend on the events alone, not on who asks when.

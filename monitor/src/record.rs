@@ -6,9 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::alert::Alert;
+use crate::enrich::agents::AgentClass;
 use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::Identity;
 use crate::enrich::identity::login::LoginOutcome;
+use crate::enrich::networks::Whereabouts;
 use crate::event::{FlowId, Owner, Program};
 use crate::flow::{FiveTuple, Transport};
 use crate::protocol::tls::ServerHello;
@@ -125,6 +127,8 @@ pub struct Request {
     pub host: Option<String>,
     /// `User-Agent`.
     pub user_agent: Option<String>,
+    /// What that says that it is.
+    pub agent_class: Option<AgentClass>,
     /// `Content-Type`.
     pub content_type: Option<String>,
     /// Bytes from the first of the request line to the last of the empty line.
@@ -153,7 +157,7 @@ pub struct Response {
 }
 
 /// Who asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Client {
     /// Address.
     pub ip: IpAddr,
@@ -162,6 +166,8 @@ pub struct Client {
     /// Trusted proxies between the client and this host, in the order in which the request passed them: the last one is
     /// the connection's peer.
     pub via: Vec<IpAddr>,
+    /// Where it is.
+    pub whereabouts: Option<Arc<Whereabouts>>,
 }
 
 impl From<SocketAddr> for Client {
@@ -171,6 +177,7 @@ impl From<SocketAddr> for Client {
             ip: end.ip().to_canonical(),
             port: Some(end.port()),
             via: Vec::new(),
+            whereabouts: None,
         }
     }
 }
@@ -325,6 +332,8 @@ pub struct FlowRecord {
     pub tuple: Option<FiveTuple>,
     /// Name of the remote end.
     pub remote_name: Option<(Arc<str>, NameSource)>,
+    /// Where the remote end is, and whether its address or name is on a threat list.
+    pub remote_whereabouts: Option<Arc<Whereabouts>>,
     /// Process that holds (first held) the local end.
     pub process: Option<ProcessRef>,
     /// Process at the other end, where that is on this host.

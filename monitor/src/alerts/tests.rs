@@ -352,6 +352,8 @@ fn flow_record(cookie: u64, at: u64) -> FlowRecord {
         app: None,
         tuple: None,
         remote_name: None,
+
+        remote_whereabouts: None,
         process: None,
         peer_process: None,
         counters: crate::event::Counters::default(),

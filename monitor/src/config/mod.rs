@@ -14,7 +14,7 @@ mod sections;
 pub use error::ConfigError;
 pub use moment::Moment;
 pub use period::{Period, PeriodError};
-pub use sections::{Bounds, Capture, Control, Host, Learning, Networks, Output};
+pub use sections::{Bounds, Capture, Control, Host, Learning, Output};
 
 use std::path::Path;
 
@@ -27,6 +27,7 @@ use crate::enrich::clients::Settings as Clients;
 use crate::enrich::endpoints::Settings as OpenApi;
 use crate::enrich::identity::Settings as Identity;
 use crate::enrich::identity::login::Settings as Login;
+use crate::enrich::networks::Settings as Networks;
 use crate::enrich::privacy::Settings as Privacy;
 
 /// Everything that can be set. The default is what holds with no file.
@@ -53,7 +54,7 @@ pub struct Config {
     pub privacy: Privacy,
     /// How long the monitor watches before it judges by what it has learned.
     pub learning: Learning,
-    /// Which networks are ours.
+    /// Where addresses are, and which are ours.
     pub networks: Networks,
     /// Limits on the monitor's own memory.
     pub bounds: Bounds,
@@ -72,7 +73,7 @@ impl Config {
         if let Some(folder) = source.parent() {
             config.output.path = config.output.path.map(|path| folder.join(path));
             config.control.socket = folder.join(&config.control.socket);
-            for path in &mut config.openapi.documents {
+            for path in config.openapi.documents.iter_mut().chain(config.networks.files_mut()) {
                 *path = folder.join(&path);
             }
         }

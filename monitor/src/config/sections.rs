@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -152,40 +151,6 @@ impl Default for Learning {
     }
 }
 
-/// Which networks are ours.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Networks {
-    /// Networks that are ours: what goes there stays inside, and weighs less.
-    #[serde(with = "super::networks")]
-    #[schemars(with = "Vec<String>")]
-    pub internal: Vec<IpNet>,
-}
-
-impl Networks {
-    /// Whether `address` is in one of our own networks.
-    pub fn is_internal(&self, address: std::net::IpAddr) -> bool {
-        self.internal.iter().any(|network| network.contains(&address))
-    }
-}
-
-/// Private use (RFC 1918), shared between a provider's customers (RFC 6598), unique local (RFC 4193).
-const PRIVATE: [&str; 5] = [
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "100.64.0.0/10",
-    "fc00::/7",
-];
-
-impl Default for Networks {
-    fn default() -> Self {
-        Self {
-            internal: PRIVATE.iter().filter_map(|text| text.parse().ok()).collect(),
-        }
-    }
-}
-
 /// Limits on the monitor's own memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -200,27 +165,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             open_alerts: std::num::NonZeroU32::MIN.saturating_add(1023),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn private_ranges_are_internal_by_default() {
-        let networks = Networks::default();
-        assert_eq!(networks.internal.len(), PRIVATE.len());
-        for (address, internal) in [
-            ("10.1.2.3", true),
-            ("192.168.0.1", true),
-            ("fd00::1", true),
-            ("198.51.100.7", false),
-            ("169.254.169.254", false),
-            ("2001:db8::1", false),
-        ] {
-            assert_eq!(networks.is_internal(address.parse().unwrap()), internal, "{address}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a flow or transaction is about, beyond its bytes: who, where, under what name. One file each.
 
+pub mod agents;
 pub mod clients;
 pub mod container;
 pub mod endpoints;
@@ -7,6 +8,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod lookups;
 pub mod names;
+pub mod networks;
 pub mod privacy;
 pub mod programs;
 pub mod reference;

@@ -11,6 +11,7 @@ pub use tuple::{FiveTuple, Transport};
 
 use std::sync::Arc;
 
+use crate::enrich::networks::Whereabouts;
 use crate::event::{Counters, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
 use crate::protocol::conversation::Conversation;
 use crate::protocol::http1::Transaction;
@@ -63,6 +64,8 @@ pub struct Flow {
     pub waiting: Vec<Transaction>,
     /// Name of the remote end, once there is one.
     pub name: Option<(Arc<str>, NameSource)>,
+    /// Where the remote end is.
+    pub whereabouts: Option<Arc<Whereabouts>>,
     /// Its latest request, for outbound flows that name it as their parent after it was answered.
     pub last_request: Option<Arc<HttpRecord>>,
     /// Of the latest snapshot.
@@ -98,6 +101,7 @@ impl Flow {
             held: true,
             waiting: Vec::new(),
             name: None,
+            whereabouts: None,
             last_request: None,
             seen: Timestamp::ZERO,
             arrival: 0,

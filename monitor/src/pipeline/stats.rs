@@ -75,6 +75,7 @@ impl Pipeline {
             ("gateway_untrusted", self.identities.untrusted()),
             ("credentials_cut", self.identities.cut()),
             ("identities_evicted", self.identities.evicted()),
+            ("network_data_unreadable", self.networks.unreadable()),
             ("endpoints_refused", self.endpoints.refused()),
             ("orphans_dropped", self.counts.orphans_dropped),
             ("unreadable_dns", self.counts.unreadable_dns),

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::{Output, Pipeline};
 use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::Asked;
+use crate::enrich::networks::Whereabouts;
 use crate::event::{Direction, FlowId, Role};
 use crate::flow::{FiveTuple, Flow};
 use crate::observation::{Destination, FlowObservation, Observation};
@@ -46,6 +47,7 @@ impl Pipeline {
         flow.told_open = true;
         flow.name = self.name_of(flow);
         flow.cause = self.cause_of(flow);
+        flow.whereabouts = self.whereabouts_of(flow);
         let record = Arc::new(self.flow_record(flow, event, reason, self.now));
         self.write(Body::Flow(Arc::clone(&record)), out);
         let destination = destination(&record);
@@ -86,6 +88,7 @@ impl Pipeline {
             app: conversation.map_or_else(|| udp_app(flow), crate::protocol::conversation::Conversation::app),
             tuple: flow.tuple.map(|tuple| if reversed { tuple.reversed() } else { tuple }),
             remote_name: flow.name.clone(),
+            remote_whereabouts: flow.whereabouts.clone(),
             process,
             peer_process,
             counters: if reversed { swapped(flow) } else { flow.counters },
@@ -111,6 +114,25 @@ impl Pipeline {
         match &flow.name {
             Some((_, NameSource::Dns)) => flow.name.clone(),
             other => by_dns().or_else(|| other.clone()),
+        }
+    }
+
+    /// Where the remote end of a flow is; of one that stays on this host there is nothing to tell.
+    fn whereabouts_of(&mut self, flow: &Flow) -> Option<Arc<Whereabouts>> {
+        let remote = flow.tuple.filter(|_| !flow.is_local())?.remote;
+        let found = self.networks.find(remote.ip().to_canonical());
+        let is_listed = found.as_ref().is_some_and(|found| found.listed.is_some());
+        let by_name = flow
+            .name
+            .as_ref()
+            .filter(|_| !is_listed)
+            .and_then(|(name, _)| self.networks.listed_name(name));
+        match by_name {
+            None => found,
+            listed => {
+                let found = found.as_deref().cloned().unwrap_or_default();
+                Some(Arc::new(Whereabouts { listed, ..found }))
+            }
         }
     }
 
@@ -211,6 +233,7 @@ impl Pipeline {
                 let found = self.endpoints.find(&request.method, &request.path, status);
                 (request.endpoint, request.documented) = (Some(found.endpoint), found.documented);
             }
+            request.agent_class = request.user_agent.as_deref().and_then(|agent| self.agents.class(agent));
             // The authority of an absolute target may carry a password.
             if let Some((_, bare)) = request.host.as_deref().and_then(|host| host.rsplit_once('@')) {
                 request.host = Some(bare.to_owned());
@@ -224,7 +247,9 @@ impl Pipeline {
         }
         let (client, server) = match (flow.tuple, role) {
             (Some(FiveTuple { local, remote, .. }), HttpRole::Server) => {
-                (Some(self.clients.client(remote, &transaction.taken)), Some(local))
+                let mut client = self.clients.client(remote, &transaction.taken);
+                client.whereabouts = self.networks.find(client.ip);
+                (Some(client), Some(local))
             }
             (Some(FiveTuple { local, remote, .. }), HttpRole::Client) => (Some(local.into()), Some(remote)),
             (None, _) => (None, None),

@@ -57,6 +57,7 @@ fn endpoints_are_documented_or_learned() {
     bench.pipeline.refer(crate::enrich::reference::Reference {
         documented: Arc::new(documented),
         has_documents: true,
+        ..crate::enrich::reference::Reference::default()
     });
     ask(&mut bench, &mut server, "GET /orders/43", "");
     ask(&mut bench, &mut server, "GET /admin", "");
@@ -71,6 +72,39 @@ fn endpoints_are_documented_or_learned() {
         ("GET /admin", Some(false)),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn clients_and_destinations_are_looked_up() {
+    let mut bench = bench("[clients]\ntrusted_proxies = [\"10.0.0.0/8\"]\n");
+    let mut data = crate::enrich::networks::NetworkData::default();
+    data.lists.add("bad.txt", "198.51.100.0/24\nevil.example\n");
+    bench.pipeline.refer(crate::enrich::reference::Reference {
+        networks: Arc::new(data),
+        ..crate::enrich::reference::Reference::default()
+    });
+    let mut nginx = server(&mut bench, "10.0.0.5:40000");
+    ask(
+        &mut bench,
+        &mut nginx,
+        "GET /",
+        "X-Forwarded-For: 198.51.100.7\r\nUser-Agent: curl/8\r\n",
+    );
+    let mut out = Socket::client(2, "203.0.113.5:80");
+    out.open(&mut bench);
+    out.say(&mut bench, b"GET / HTTP/1.1\r\nHost: www.evil.example\r\n\r\n");
+    out.hear(&mut bench, &ok(b"hi"));
+    out.close(&mut bench);
+    let http = bench.http()[0];
+    let client = http.client.as_ref().unwrap().whereabouts.as_ref().unwrap();
+    assert_eq!(client.listed.as_deref(), Some("bad.txt"));
+    let class = http.request.as_ref().unwrap().agent_class;
+    assert_eq!(class, Some(crate::enrich::agents::AgentClass::Library));
+    let (inbound, outbound): (Vec<_>, Vec<_>) = bench.flows().into_iter().partition(|flow| flow.flow.cookie == 1);
+    let kind = inbound[0].remote_whereabouts.as_ref().unwrap().kind;
+    assert_eq!(kind, Some(crate::enrich::networks::NetworkKind::Internal));
+    let listed = outbound.last().unwrap().remote_whereabouts.as_ref().unwrap();
+    assert_eq!(listed.listed.as_deref(), Some("bad.txt"));
 }
 
 #[test]

@@ -167,6 +167,7 @@ impl RequestHead {
                 documented: None,
                 host: host.map(|v| printable(v, MAX_TEXT)),
                 user_agent: fields.user_agent.map(|v| printable(v, MAX_TEXT)),
+                agent_class: None,
                 content_type: fields.content_type.map(|v| printable(v, MAX_TEXT)),
                 header_bytes: 0,
                 body_bytes: 0,

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{Actor, ActorKind, Alert, AlertState, Evidence, Pillar, Quantity, Sample, Severity, Target};
+use crate::enrich::agents::AgentClass;
 use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
+use crate::enrich::networks::{NetworkKind, Whereabouts};
 use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
 use crate::flow::{FiveTuple, Transport};
 use crate::protocol::taps::FieldOrder;
@@ -52,6 +54,18 @@ pub(crate) fn process() -> ProcessRef {
     }
 }
 
+pub(crate) fn whereabouts() -> Whereabouts {
+    Whereabouts {
+        country: Some(Arc::from("NL")),
+        city: Some(Arc::from("Utrecht")),
+        position: Some((52.09, 5.12)),
+        asn: Some(64_501),
+        org: Some(Arc::from("Example Hosting")),
+        kind: Some(NetworkKind::Hosting),
+        listed: Some(Arc::from("bad.txt")),
+    }
+}
+
 pub(crate) fn http() -> HttpRecord {
     HttpRecord {
         start: START,
@@ -63,6 +77,7 @@ pub(crate) fn http() -> HttpRecord {
             ip: "198.51.100.7".parse().unwrap(),
             port: Some(50_123),
             via: vec!["192.0.2.20".parse().unwrap()],
+            whereabouts: Some(Arc::new(whereabouts())),
         }),
         server: Some("192.0.2.10:8080".parse().unwrap()),
         server_name: Some(Arc::from("api.example.com")),
@@ -75,6 +90,7 @@ pub(crate) fn http() -> HttpRecord {
             documented: Some(true),
             host: Some("api.example.com".to_owned()),
             user_agent: Some("curl/8.0".to_owned()),
+            agent_class: Some(AgentClass::Library),
             content_type: Some("application/json".to_owned()),
             header_bytes: 180,
             body_bytes: 52,
@@ -138,6 +154,7 @@ pub(crate) fn flow() -> FlowRecord {
             remote: "203.0.113.5:443".parse().unwrap(),
         }),
         remote_name: Some((Arc::from("pay.example.net"), NameSource::Dns)),
+        remote_whereabouts: Some(Arc::new(whereabouts())),
         process: Some(process()),
         peer_process: Some(process()),
         counters: Counters {
@@ -178,6 +195,7 @@ pub(crate) fn least_flow() -> FlowRecord {
         app: None,
         tuple: None,
         remote_name: None,
+        remote_whereabouts: None,
         process: None,
         peer_process: None,
         counters: Counters::default(),

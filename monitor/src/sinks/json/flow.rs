@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::value::{End, FlowName, Process, Text, Time, hundredths};
+use super::whereabouts::Whereabouts;
 use crate::flow::Transport;
 use crate::record::{self, EndReason, FlowDirection, FlowEvent, FlowRecord, ParentRef};
 
@@ -127,6 +128,9 @@ pub struct Remote<'a> {
     /// Where the name came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_source: Option<NameSource>,
+    /// Where it is.
+    #[serde(flatten)]
+    pub whereabouts: Whereabouts<'a>,
 }
 
 /// Where a name came from.
@@ -250,6 +254,11 @@ fn remote(record: &FlowRecord) -> Option<Remote<'_>> {
             record::NameSource::Sni => NameSource::Sni,
             record::NameSource::Host => NameSource::Host,
         }),
+        whereabouts: record
+            .remote_whereabouts
+            .as_deref()
+            .map(Whereabouts::from)
+            .unwrap_or_default(),
     })
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::value::{End, FlowName, Process, Text, Time};
+use super::whereabouts::Whereabouts;
 use crate::enrich::identity::{self, IdentitySource};
 use crate::record::{self, HttpRecord, HttpRole, HttpVersion};
 
@@ -26,7 +27,7 @@ pub struct Http<'a> {
     pub version: Version,
     /// Who asked, behind trusted proxies.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<Client>,
+    pub client: Option<Client<'a>>,
     /// Who answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Server<'a>>,
@@ -90,7 +91,7 @@ pub enum Version {
 
 /// Who asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Client {
+pub struct Client<'a> {
     /// Address; IPv4-mapped addresses are shown as IPv4.
     pub ip: IpAddr,
     /// Port; absent where a proxy did not tell it.
@@ -99,9 +100,12 @@ pub struct Client {
     /// Trusted proxies between the client and this host, in the order in which the request passed them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<IpAddr>,
+    /// Where it is.
+    #[serde(flatten)]
+    pub whereabouts: Whereabouts<'a>,
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for Client<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.port {
             Some(port) => SocketAddr::new(self.ip, port).fmt(f),
@@ -110,12 +114,13 @@ impl fmt::Display for Client {
     }
 }
 
-impl From<&record::Client> for Client {
-    fn from(client: &record::Client) -> Self {
+impl<'a> From<&'a record::Client> for Client<'a> {
+    fn from(client: &'a record::Client) -> Self {
         Self {
             ip: client.ip,
             port: client.port,
             via: client.via.clone(),
+            whereabouts: client.whereabouts.as_deref().map(Whereabouts::from).unwrap_or_default(),
         }
     }
 }
@@ -181,6 +186,9 @@ pub struct Request<'a> {
     /// `User-Agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Text<'a>>,
+    /// What that says that it is: `browser`, `mobile_app`, `library`, `crawler`, `scanner`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_class: Option<Text<'a>>,
     /// `Content-Type`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<Text<'a>>,
@@ -259,6 +267,7 @@ impl<'a> From<&'a record::Request> for Request<'a> {
             documented: request.documented,
             host: request.host.as_deref().map(Text::Borrowed),
             user_agent: request.user_agent.as_deref().map(Text::Borrowed),
+            agent_class: request.agent_class.map(|class| Text::Borrowed(class.name())),
             content_type: request.content_type.as_deref().map(Text::Borrowed),
             header_bytes: request.header_bytes,
             body_bytes: request.body_bytes,

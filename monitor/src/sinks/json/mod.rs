@@ -16,6 +16,7 @@ pub mod schema;
 mod stats;
 mod tls;
 mod value;
+mod whereabouts;
 
 pub use alert::{Actor, ActorKind, Alert, Severity, State, Target};
 pub use dns::Dns;

@@ -27,7 +27,9 @@ fn http_as_in_the_contract() {
         json!({
             "type": "http", "time": "2023-11-14T22:13:20.000000Z", "host": "api-1",
             "start": "2023-11-14T22:13:20.000000Z", "flow": "4c1f:1", "turn": 1, "role": "server", "version": "1.1",
-            "client": { "ip": "198.51.100.7", "port": 50123, "via": ["192.0.2.20"] },
+            "client": { "ip": "198.51.100.7", "port": 50123, "via": ["192.0.2.20"],
+                "country": "NL", "city": "Utrecht", "asn": 64501, "org": "Example Hosting", "network": "hosting",
+                "listed": "bad.txt" },
             "server": { "ip": "192.0.2.10", "port": 8080, "name": "api.example.com" },
             "process": {
                 "pid": 4711, "name": "gunicorn", "exe": "/usr/bin/python3.11", "uid": 33, "container": "c0ffee",
@@ -36,7 +38,7 @@ fn http_as_in_the_contract() {
             "request": {
                 "method": "POST", "target": "/orders?token=key:3fa9c1d2", "path": "/orders",
                 "endpoint": "POST /orders", "documented": true,
-                "host": "api.example.com", "user_agent": "curl/8.0", "content_type": "application/json",
+                "host": "api.example.com", "user_agent": "curl/8.0", "agent_class": "library", "content_type": "application/json",
                 "header_bytes": 180, "body_bytes": 52, "decoded_bytes": 40,
             },
             "response": {
@@ -63,7 +65,9 @@ fn flow_as_in_the_contract() {
         ("local", json!({ "ip": "192.0.2.10", "port": 43210 })),
         (
             "remote",
-            json!({ "ip": "203.0.113.5", "port": 443, "name": "pay.example.net", "name_source": "dns" }),
+            json!({ "ip": "203.0.113.5", "port": 443, "name": "pay.example.net", "name_source": "dns",
+                    "country": "NL", "city": "Utrecht", "asn": 64501, "org": "Example Hosting", "network": "hosting",
+                    "listed": "bad.txt" }),
         ),
         ("bytes_sent", json!(1000)),
         ("bytes_acked", json!(900)),

@@ -223,6 +223,8 @@ fn observation(now: Timestamp, cookie: u64, event: FlowEvent, flow: &Flow) -> Ob
                 remote: flow.remote,
             }),
             remote_name: name.map(|name| (name, NameSource::Dns)),
+
+            remote_whereabouts: None,
             process: flow.exe.map(process),
             peer_process: None,
             counters: Counters {
