@@ -85,6 +85,7 @@ fn open(id: FlowId, now: Timestamp) -> FlowSnapshot {
         owner: Some(Owner::default()),
         parent: None,
         counters: Counters::default(),
+        first_bytes: [None; 2],
         flags: FlowFlags {
             established: true,
             ..FlowFlags::default()

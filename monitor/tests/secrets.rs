@@ -182,6 +182,7 @@ impl Script {
             owner: Some(Owner::default()),
             parent: None,
             counters: Counters::default(),
+            first_bytes: [None; 2],
             flags: FlowFlags::default(),
             tcp_state: 1,
             error: 0,

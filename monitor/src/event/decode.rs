@@ -130,6 +130,7 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
         owner: owner(f, offset_of!(R, owner))?,
         parent: parent(f, offset_of!(R, parent))?,
         counters: counters(f, offset_of!(R, counters), clock)?,
+        first_bytes: [None; 2],
         flags: FlowFlags {
             joined_late: flag(abi::FLOW_JOINED_LATE),
             fin_sent: flag(abi::FLOW_FIN_SENT),
@@ -192,6 +193,7 @@ pub fn udp_flow(
             received_end: last(received)?,
             ..Counters::default()
         },
+        first_bytes: [None; 2],
         flags: FlowFlags::default(),
         tcp_state: 0,
         error: 0,

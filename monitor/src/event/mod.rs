@@ -114,6 +114,9 @@ pub struct FlowSnapshot {
     pub parent: Option<Parent>,
     /// Cumulative counts.
     pub counters: Counters,
+    /// Sequence numbers of the first bytes received and sent, where the handshake told them. The kernel's chunks come in
+    /// order from the first on and need none.
+    pub first_bytes: [Option<u32>; 2],
     /// Facts about its life.
     pub flags: FlowFlags,
     /// Last TCP state; 0 for UDP.

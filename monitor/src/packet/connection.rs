@@ -449,6 +449,7 @@ impl Connection {
                 sent_end: end(&self.sent),
                 received_end: end(&self.received),
             },
+            first_bytes: [&self.received, &self.sent].map(|half| half.isn.map(|isn| isn.wrapping_add(1))),
             flags: FlowFlags {
                 joined_late: self.joined_late,
                 fin_sent: self.sent.fin.is_some(),

@@ -138,6 +138,7 @@ impl Datagrams {
             owner: None,
             parent: None,
             counters: self.counters,
+            first_bytes: [None; 2],
             flags: FlowFlags {
                 // Of an asker that would say: the other end tells of it.
                 local_peer: self.local && self.role != Role::Active,

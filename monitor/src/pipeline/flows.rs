@@ -269,5 +269,16 @@ fn conversation_of(snapshot: &FlowSnapshot, taps: &Arc<Taps>) -> Option<Box<Conv
         Role::Passive => Origin::Remote,
         Role::Unknown => Origin::Unknown,
     };
-    tcp.then(|| Box::new(Conversation::new(origin, snapshot.flags.joined_late, Arc::clone(taps))))
+    tcp.then(|| {
+        let mut conversation = Conversation::new(origin, snapshot.flags.joined_late, Arc::clone(taps));
+        for (direction, first) in [Direction::Received, Direction::Sent]
+            .into_iter()
+            .zip(snapshot.first_bytes)
+        {
+            if let Some(first) = first {
+                conversation.anchor(direction, first);
+            }
+        }
+        Box::new(conversation)
+    })
 }

@@ -23,6 +23,7 @@ pub(crate) struct Capture {
 }
 
 /// A segment on the wire; `copied` of its bytes may be fewer than it has.
+#[derive(Clone)]
 pub(crate) struct Segment {
     pub direction: Direction,
     pub seq: u32,

@@ -5,16 +5,21 @@
 
 mod capture;
 mod fixture;
+mod packets;
 mod replay;
 mod show;
 
 use std::path::{Path, PathBuf};
 
 use fixture::Fixture;
+use monitor::protocol::conversation::Message;
 use replay::{Manner, replay};
 
 /// Replays with chance in them, of each fixture.
 const SEEDS: u64 = 24;
+
+/// Fixtures that no packets can be, and why.
+const NOT_ON_THE_WIRE: [(&str, &str); 1] = [("request-cut", "that an end fell silent is no packet")];
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conversations");
@@ -62,7 +67,7 @@ fn every_conversation_gives_what_it_says() {
     for path in paths {
         let text = std::fs::read_to_string(&path).expect("a fixture");
         let fixture = Fixture::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-        let whole = replay(&fixture, Manner::Whole);
+        let whole = replay(&fixture, Manner::Whole).text;
         if whole != fixture.expected {
             if update {
                 std::fs::write(&path, Fixture::with_expected(&text, &whole)).expect("the fixture is writable");
@@ -77,7 +82,7 @@ fn every_conversation_gives_what_it_says() {
         let others = std::iter::once(Manner::Bytewise)
             .chain((0..SEEDS).flat_map(|seed| [Manner::Split(seed), Manner::Shuffled(seed)]));
         for manner in others {
-            let got = replay(&fixture, manner);
+            let got = replay(&fixture, manner).text;
             if got != whole {
                 wrong.push(format!("{}: {manner:?} gave\n{got}whole gave\n{whole}", path.display()));
                 break;
@@ -85,4 +90,40 @@ fn every_conversation_gives_what_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Through packets and the whole engine comes what the conversation gave, in any segmentation, order and repetition.
+#[test]
+fn packets_give_what_conversations_give() {
+    let mut wrong = Vec::new();
+    for path in fixtures() {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if NOT_ON_THE_WIRE.iter().any(|(other, _)| *other == name) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a fixture");
+        let fixture = Fixture::parse(&text).expect("a fixture that is read");
+        let manners = [Manner::Whole, Manner::Bytewise]
+            .into_iter()
+            .chain((0..4).flat_map(|seed| [Manner::Split(seed), Manner::Shuffled(seed)]));
+        for manner in manners {
+            let replayed = replay(&fixture, manner);
+            let http = |message: &Message| {
+                if let Message::Http(transaction) = message {
+                    Some(packets::expected(transaction))
+                } else {
+                    None
+                }
+            };
+            let expected: String = replayed.messages.iter().filter_map(http).collect();
+            let got = packets::transactions(&fixture, &replayed.wire);
+            if got != expected {
+                wrong.push(format!(
+                    "{name}: {manner:?} gave\n{got}and as a conversation\n{expected}"
+                ));
+                break;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -25,10 +25,35 @@ pub(crate) enum Manner {
 }
 
 /// The start of a replay; any time would do.
-const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-/// What comes out, as text.
-pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> String {
+/// A segment as it was sent.
+pub(crate) struct Sent {
+    pub time: Timestamp,
+    pub segment: Segment,
+    /// It never reached the capture.
+    pub lost: bool,
+}
+
+/// Everything that passed.
+pub(crate) struct Wire {
+    /// Sequence numbers of the first bytes: received, sent.
+    pub first: [u32; 2],
+    pub segments: Vec<Sent>,
+    pub end: Timestamp,
+}
+
+/// What came of it.
+pub(crate) struct Replayed {
+    /// All of it, as text.
+    pub text: String,
+    /// The messages.
+    pub messages: Vec<Message>,
+    pub wire: Wire,
+}
+
+/// What comes out.
+pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> Replayed {
     let mut chance = Chance(match manner {
         Manner::Whole | Manner::Bytewise => 1,
         Manner::Split(seed) | Manner::Shuffled(seed) => seed.wrapping_mul(2).wrapping_add(1),
@@ -46,6 +71,7 @@ pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> String {
         now: START,
         out: Vec::new(),
         wants: show::Wanted::default(),
+        sent: Vec::new(),
     };
     if matches!(manner, Manner::Shuffled(_)) {
         // Where the beginning is unknown, its order can not be told either.
@@ -93,7 +119,15 @@ pub(crate) fn replay(fixture: &Fixture, manner: Manner) -> String {
     run.told(Direction::Sent);
     run.conversation.end(run.now, fixture.end, &mut run.out);
     run.wants.add(run.conversation.wants());
-    show::everything(&run.out, &run.conversation, &run.wants)
+    Replayed {
+        text: show::everything(&run.out, &run.conversation, &run.wants),
+        messages: run.out,
+        wire: Wire {
+            first: seqs,
+            segments: run.sent,
+            end: run.now,
+        },
+    }
 }
 
 struct Run {
@@ -104,6 +138,7 @@ struct Run {
     now: Timestamp,
     out: Vec<Message>,
     wants: show::Wanted,
+    sent: Vec<Sent>,
 }
 
 impl Run {
@@ -143,6 +178,7 @@ impl Run {
             }
         }
         for segment in segments {
+            self.note(&segment, false);
             if let Some(chunk) = self.capture.segment(segment, self.now) {
                 self.conversation.chunk(chunk, &mut self.out);
                 self.wants.add(self.conversation.wants());
@@ -153,31 +189,27 @@ impl Run {
     /// Bytes that pass and are not copied.
     fn unseen(&mut self, direction: Direction, len: u32) {
         let seq = self.take_seq(direction, len);
-        let copied = Vec::new();
-        self.capture.segment(
-            Segment {
-                direction,
-                seq,
-                copied,
-                len,
-            },
-            self.now,
-        );
+        let segment = Segment {
+            direction,
+            seq,
+            copied: Vec::new(),
+            len,
+        };
+        self.note(&segment, false);
+        self.capture.segment(segment, self.now);
     }
 
     /// Bytes that are copied, and whose chunk is lost.
     fn lost(&mut self, direction: Direction, len: u32) {
         let seq = self.take_seq(direction, len);
-        let copied = vec![0; len as usize];
-        self.capture.segment(
-            Segment {
-                direction,
-                seq,
-                copied,
-                len,
-            },
-            self.now,
-        );
+        let segment = Segment {
+            direction,
+            seq,
+            copied: vec![0; len as usize],
+            len,
+        };
+        self.note(&segment, true);
+        self.capture.segment(segment, self.now);
     }
 
     /// The last bytes come again, as these.
@@ -191,6 +223,7 @@ impl Run {
             copied,
             len,
         };
+        self.note(&segment, false);
         if let Some(chunk) = self.capture.segment(segment, self.now) {
             self.conversation.chunk(chunk, &mut self.out);
             self.wants.add(self.conversation.wants());
@@ -210,6 +243,14 @@ impl Run {
             self.conversation.handle_timeout(due, &mut self.out);
             self.wants.add(self.conversation.wants());
         }
+    }
+
+    fn note(&mut self, segment: &Segment, lost: bool) {
+        self.sent.push(Sent {
+            time: self.now,
+            segment: segment.clone(),
+            lost,
+        });
     }
 
     fn take_seq(&mut self, direction: Direction, len: u32) -> u32 {

@@ -177,6 +177,7 @@ impl Socket {
                 owner: None,
                 parent: None,
                 counters: Counters::default(),
+                first_bytes: [None; 2],
                 flags: FlowFlags {
                     established: true,
                     ..FlowFlags::default()

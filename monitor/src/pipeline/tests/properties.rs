@@ -95,6 +95,7 @@ fn snapshot() -> impl Strategy<Value = FlowSnapshot> {
                         received_end: counts.3,
                         ..Counters::default()
                     },
+                    first_bytes: [None; 2],
                     flags: FlowFlags {
                         joined_late: flag(0),
                         fin_sent: flag(1),
