@@ -68,15 +68,21 @@ impl Clients {
         }
     }
 
-    /// Who asked, where `peer` is at the other end of the connection.
-    pub fn client(&mut self, peer: SocketAddr, taken: &Taken) -> Client {
-        let direct = Client::from(peer);
+    /// Who asked, where `peer` is at the other end of the connection; `proxied` is whom it speaks for on all of it, by the
+    /// PROXY protocol.
+    pub fn client(&mut self, peer: SocketAddr, proxied: Option<SocketAddr>, taken: &Taken) -> Client {
+        let mut direct = Client::from(peer);
         let mut told = [Tap::ForwardedFor, Tap::Forwarded]
             .into_iter()
             .filter(|tap| taken.values(*tap).next().is_some());
-        if taken.claims || !self.trusts(direct.ip) {
-            self.doubts.untrusted += u64::from(taken.claims || told.next().is_some());
+        if !self.trusts(direct.ip) {
+            self.doubts.untrusted += u64::from(taken.claims || proxied.is_some() || told.next().is_some());
             return direct;
+        }
+        if let Some(proxied) = proxied {
+            let via = direct.ip;
+            direct = Client::from(proxied);
+            direct.via.push(via);
         }
         let Some(first) = told.next() else { return direct };
         let client = self.walk(direct.clone(), taken, first);

@@ -109,9 +109,11 @@ impl Lookups {
             return;
         };
         let name: Arc<str> = question.name.into();
+        // A resolver on this host asks for others; their own question to it is another lookup.
+        let pid = asker.process.as_ref().map(|process| process.owner.program.pid);
         if asked.is_some() {
             for (address, ttl) in message.addresses(&name) {
-                names.learn(now, asker.netns, address, &name, ttl);
+                names.learn(now, (asker.netns, pid), address, &name, ttl);
             }
         }
         let answers = message
@@ -211,7 +213,9 @@ mod tests {
         }
 
         fn name(&self, address: &str) -> Option<&str> {
-            let name = self.names.of(Timestamp::from_secs(1), 7, address.parse().unwrap());
+            let name = self
+                .names
+                .of(Timestamp::from_secs(1), (7, None), address.parse().unwrap());
             name.map(AsRef::as_ref)
         }
     }

@@ -108,7 +108,11 @@ impl Pipeline {
             .filter(|_| direction(flow) == Some(FlowDirection::Outbound))?;
         let by_dns = || {
             self.names
-                .of(self.now, flow.netns, tuple.remote.ip())
+                .of(
+                    self.now,
+                    (flow.netns, flow.owner.map(|owner| owner.program.pid)),
+                    tuple.remote.ip(),
+                )
                 .map(|n| (Arc::clone(n), NameSource::Dns))
         };
         match &flow.name {
@@ -247,7 +251,11 @@ impl Pipeline {
         }
         let (client, server) = match (flow.tuple, role) {
             (Some(FiveTuple { local, remote, .. }), HttpRole::Server) => {
-                let mut client = self.clients.client(remote, &transaction.taken);
+                let proxied = flow
+                    .conversation
+                    .as_ref()
+                    .and_then(|conversation| conversation.proxied());
+                let mut client = self.clients.client(remote, proxied, &transaction.taken);
                 client.whereabouts = self.networks.find(client.ip);
                 (Some(client), Some(local))
             }

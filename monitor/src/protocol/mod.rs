@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod dns;
 pub mod http1;
 pub mod identify;
+pub mod proxy;
 pub mod taps;
 pub mod text;
 pub mod tls;

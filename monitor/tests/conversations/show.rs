@@ -52,6 +52,7 @@ pub(crate) fn everything(messages: &[Message], conversation: &Conversation, want
         "not_understood",
         coverage.reason.map(monitor::record::CoverageReason::name),
     );
+    field(&mut text, "proxied", conversation.proxied());
     let evicted = conversation.evicted();
     field(&mut text, "evicted_requests", Some(evicted.requests).filter(|n| *n > 0));
     field(&mut text, "evicted_headers", Some(evicted.headers).filter(|n| *n > 0));

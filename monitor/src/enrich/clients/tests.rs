@@ -23,7 +23,7 @@ fn ask(trusted: &[&str], peer: &str, fields: &[(&str, &str)]) -> (Client, Doubts
         true,
     );
     let mut clients = Clients::new(&settings);
-    let client = clients.client(peer.parse().unwrap(), &taken);
+    let client = clients.client(peer.parse().unwrap(), None, &taken);
     (client, clients.doubts())
 }
 
@@ -117,6 +117,37 @@ fn of_two_that_differ_the_common_one_is_taken() {
 }
 
 #[test]
+fn the_proxy_protocol_comes_before_the_fields() {
+    let of = |peer: &str, proxied: &str, list: &str| {
+        let settings = settings(&["10.0.0.0/8"]);
+        let fields = [(&b"x-forwarded-for"[..], list.as_bytes())];
+        let taken = taps(&settings).take(&Request::default(), fields, true);
+        let mut clients = Clients::new(&settings);
+        let client = clients.client(peer.parse().unwrap(), Some(proxied.parse().unwrap()), &taken);
+        (
+            client.ip.to_string(),
+            client.port,
+            client.via.len(),
+            clients.doubts().untrusted,
+        )
+    };
+    // The balancer's client is a proxy of ours, and says more.
+    assert_eq!(
+        of("10.0.0.5:1", "10.0.0.6:2", "198.51.100.7"),
+        ("198.51.100.7".to_owned(), None, 2, 0)
+    );
+    // It is the client itself: what it writes is its own affair.
+    assert_eq!(
+        of("10.0.0.5:1", "198.51.100.7:2", "1.1.1.1"),
+        ("198.51.100.7".to_owned(), Some(2), 1, 0)
+    );
+    assert_eq!(
+        of("203.0.113.9:1", "198.51.100.7:2", ""),
+        ("203.0.113.9".to_owned(), Some(1), 0, 1)
+    );
+}
+
+#[test]
 fn a_loop_ends() {
     let (client, _) = ask(&["10.0.0.0/8"], "10.0.0.5:1", &[(XFF, &"10.0.0.6,".repeat(60))]);
     assert_eq!(client.via.len(), MAX_HOPS);
@@ -136,6 +167,6 @@ proptest! {
         let settings = settings(&["0.0.0.0/0", "::/0"]);
         let fields = [(&b"forwarded"[..], &value[..]), (b"x-forwarded-for", &value)];
         let taken = taps(&settings).take(&Request::default(), fields, true);
-        let _ = Clients::new(&settings).client("10.0.0.5:1".parse().unwrap(), &taken);
+        let _ = Clients::new(&settings).client("10.0.0.5:1".parse().unwrap(), None, &taken);
     }
 }

@@ -108,6 +108,23 @@ fn clients_and_destinations_are_looked_up() {
 }
 
 #[test]
+fn a_balancer_names_its_client_once_for_all_requests() {
+    for (peer, ip) in [("10.0.0.5:40000", "198.51.100.7"), ("203.0.113.9:40000", "203.0.113.9")] {
+        let mut bench = bench("[clients]\ntrusted_proxies = [\"10.0.0.0/8\"]\n");
+        let mut server = server(&mut bench, peer);
+        server.hear(&mut bench, b"PROXY TCP4 198.51.100.7 192.0.2.1 4711 80\r\n");
+        ask(&mut bench, &mut server, "GET /a", "");
+        ask(&mut bench, &mut server, "GET /b", "");
+        let ips: Vec<String> = bench
+            .http()
+            .iter()
+            .map(|http| http.client.as_ref().unwrap().ip.to_string())
+            .collect();
+        assert_eq!(ips, [ip, ip]);
+    }
+}
+
+#[test]
 fn a_fingerprint_is_of_the_program_and_not_of_the_request() {
     let mut bench = Bench::new();
     let mut server = server(&mut bench, "192.0.2.9:40000");

@@ -82,7 +82,10 @@ fn a_request_that_was_answered_is_known_while_it_is_the_latest() {
 fn check_confidence(target: &str, expected: f32) {
     let mut bench = Bench::new();
     let remote = "203.0.113.5".parse().unwrap();
-    bench.pipeline.names.learn(START, 1, remote, &"api.example".into(), 60);
+    bench
+        .pipeline
+        .names
+        .learn(START, (1, None), remote, &"api.example".into(), 60);
     let Scene {
         mut bench,
         mut server,

@@ -10,6 +10,7 @@ mod undecided;
 
 pub use self::terms::{Evicted, Message, Origin, StreamEnd, Unreadable, Wants};
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use self::undecided::Undecided;
@@ -35,6 +36,10 @@ pub struct Conversation {
     /// Direction of requests, once known.
     client: Option<Direction>,
     app: Option<App>,
+    /// Where the beginning is, before any message: may a header of the PROXY protocol come?
+    preface: Beginning,
+    /// The client that such a header names.
+    proxied: Option<SocketAddr>,
     /// The beginning was not seen.
     late: bool,
     strikes: u8,
@@ -47,6 +52,17 @@ pub struct Conversation {
     watching: bool,
     wants: Wants,
     evicted: Evicted,
+}
+
+/// Where the beginning of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// Nothing of the client was read.
+    Open,
+    /// A header of the PROXY protocol was, and nothing after it: what follows is the beginning of what is spoken.
+    AfterHeader,
+    /// What is spoken has begun.
+    Over,
 }
 
 #[derive(Debug)]
@@ -75,6 +91,8 @@ impl Conversation {
                 Origin::Unknown => None,
             },
             app: None,
+            preface: if joined_late { Beginning::Over } else { Beginning::Open },
+            proxied: None,
             late: joined_late,
             strikes: 0,
             understood: 0,
@@ -211,6 +229,11 @@ impl Conversation {
             self.after_tls(out);
         }
         self.settle_watch();
+    }
+
+    /// The client for whom the peer speaks, by the PROXY protocol.
+    pub fn proxied(&self) -> Option<SocketAddr> {
+        self.proxied
     }
 
     /// What it speaks, once known.

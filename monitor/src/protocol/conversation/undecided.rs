@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
-use super::{Conversation, Message, Speech};
+use super::{Beginning, Conversation, Message, Speech};
 use crate::event::Direction;
 use crate::protocol::dns::DnsTcp;
 use crate::protocol::http1::{Http1, Side};
 use crate::protocol::identify::{self, Guess};
+use crate::protocol::proxy::{self, Preface};
 use crate::record::{App, CoverageReason};
 use crate::stream::Data;
 
@@ -31,7 +32,20 @@ pub(super) struct Undecided {
 
 impl Conversation {
     /// More bytes of a connection that is not identified.
-    pub(super) fn identify(&mut self, direction: Direction, data: Data, out: &mut Vec<Message>) {
+    pub(super) fn identify(&mut self, direction: Direction, mut data: Data, out: &mut Vec<Message>) {
+        if self.client != Some(direction.reverse()) {
+            match self.preface {
+                Beginning::Open => match self.pass_preface(direction, data) {
+                    Some(rest) => data = rest,
+                    None => return,
+                },
+                Beginning::AfterHeader => {
+                    self.preface = Beginning::Over;
+                    data.turn_start = true;
+                }
+                Beginning::Over => {}
+            }
+        }
         let Speech::Undecided(undecided) = &mut self.speech else {
             return;
         };
@@ -65,6 +79,54 @@ impl Conversation {
                 undecided.get_or_insert_default().hold(direction, data);
             }
             guess => self.decide(direction, guess, Some(data), out),
+        }
+    }
+
+    /// Passes over a header of the PROXY protocol at the beginning. Gives what is to be identified; nothing while more of a
+    /// header is to come.
+    fn pass_preface(&mut self, direction: Direction, data: Data) -> Option<Data> {
+        let Speech::Undecided(undecided) = &mut self.speech else {
+            return Some(data);
+        };
+        let held = undecided
+            .as_mut()
+            .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
+        if held.is_none() && (!data.turn_start || data.turn > 1) {
+            self.preface = Beginning::Over;
+            return Some(data);
+        }
+        let read = match &held {
+            None => proxy::read(&data.bytes),
+            Some(undecided) => {
+                let mut prefix = undecided.prefix(direction);
+                prefix.extend_from_slice(&data.bytes);
+                proxy::read(&prefix)
+            }
+        };
+        match read {
+            Preface::None => {
+                self.preface = Beginning::Over;
+                Some(data)
+            }
+            Preface::More => {
+                undecided.get_or_insert_default().hold(direction, data);
+                None
+            }
+            Preface::Whole(len, client) => {
+                let before: usize = held.map_or(0, |u| u.drop_all(direction));
+                let mut data = data;
+                data.bytes.advance(len - before);
+                data.offset += (len - before) as u64;
+                data.turn_start = true;
+                self.understood += len as u64;
+                self.proxied = client;
+                self.preface = if data.bytes.is_empty() {
+                    Beginning::AfterHeader
+                } else {
+                    Beginning::Over
+                };
+                (!data.bytes.is_empty()).then_some(data)
+            }
         }
     }
 
@@ -168,9 +230,12 @@ impl Undecided {
         self.held.push((direction, data));
     }
 
-    fn drop_all(&mut self, direction: Direction) {
+    /// Drops what is held of `direction`; gives its bytes.
+    fn drop_all(&mut self, direction: Direction) -> usize {
+        let before = self.bytes;
         self.held.retain(|(d, _)| *d != direction);
         self.bytes = self.held.iter().map(|(_, data)| data.bytes.len()).sum();
+        before - self.bytes
     }
 
     /// What is held of `direction`, in one piece.
