@@ -19,6 +19,8 @@ pub const CAUSE_PROGRESS: u8 = 3;
 pub const CAUSE_CLOSE: u8 = 4;
 /// The connection existed before the monitor looked.
 pub const CAUSE_FOUND: u8 = 5;
+/// A connection made here has completed its handshake.
+pub const CAUSE_ESTABLISHED: u8 = 6;
 
 /// Received by this socket (`cgroup_skb/ingress`).
 pub const RECEIVED: u8 = 0;
@@ -54,6 +56,8 @@ pub const FLOW_TRUNCATED_DUPLEX: u32 = 1 << 8;
 pub const FLOW_LOCAL_PEER: u32 = 1 << 9;
 /// The record was kept in `CLOSED` since the ring was full.
 pub const FLOW_FROM_CLOSED_MAP: u32 = 1 << 10;
+/// The addresses of its packets are not those of its socket: NAT of this host lies between.
+pub const FLOW_NAT: u32 = 1 << 11;
 
 /// [`ChunkRecord::flags`]: bytes between the previous chunk and this one were left out on purpose.
 pub const CHUNK_AFTER_SKIP: u8 = 1 << 0;
@@ -213,8 +217,21 @@ pub struct FlowRecord {
     pub state: u8,
     /// Always 0.
     pub reserved: u8,
+    /// The remote address that the socket has, where `flags` holds [`FLOW_NAT`]: the one that the program named.
+    pub named: Address,
+    /// The first sequence number of data sent, in the first record of an established TCP connection, else 0. With the
+    /// next field it is the same at both ends, whatever NAT made of the addresses between.
+    pub first_seq_sent: u32,
+    /// The first sequence number of data received, likewise.
+    pub first_seq_received: u32,
+    /// Turn of the first request that `owner` read; those before had other owners.
+    pub owner_turn: u32,
+    /// The port of `named`, host byte order.
+    pub named_port: u16,
+    /// How many owners there were until now, modulo 2^16: shows a reader that it missed one.
+    pub owner_changes: u16,
 }
-const _: () = assert!(size_of::<FlowRecord>() == 232);
+const _: () = assert!(size_of::<FlowRecord>() == 264);
 
 /// Components of an executable's path that are kept, from the leaf; a crossing of mounts takes one too.
 pub const PATH_COMPONENTS: usize = 16;

@@ -117,6 +117,8 @@ pub struct SocketState {
     pub reader_tid: u32,
     /// Policy epoch last looked up.
     pub policy_epoch: u32,
+    /// Turn of the first request that `owner` read.
+    pub owner_turn: u32,
     /// Turns that looked like no protocol that is read.
     pub misses: u16,
     /// `sk_err` at →CLOSE.
@@ -131,12 +133,14 @@ pub struct SocketState {
     pub state: u8,
     /// 1 while the close record of this generation is yet to be written.
     pub live: u8,
-    /// 1 while a record found the ring full and none has been written since.
+    /// 1 while a record is due: it found the ring full, or waits for the next request.
     pub untold: u8,
+    /// Owners so far, modulo 2^16.
+    pub owner_changes: u16,
     /// Always 0.
-    pub reserved: [u8; 2],
+    pub reserved: u32,
 }
-const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 144 + 32);
+const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 144 + 40);
 
 /// Key of `CLOSED`, `POLICIES` and `TAILS`.
 #[repr(C)]

@@ -4,13 +4,13 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use monitor_common::{
-    Address, CAUSE_CLOSE, CAUSE_OPEN, CLASS_OPAQUE, Counters, DestinationKey, FLOW_FIN_RECEIVED, FLOW_FIN_SENT,
-    FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FLOW_OPAQUE, FLOW_RST_RECEIVED, FLOW_RST_SENT, FLOW_TRUNCATED_DUPLEX,
-    FlowKey, FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters, Total, TotalKey,
-    UdpFlow, loss,
+    Address, CAUSE_CLOSE, CAUSE_ESTABLISHED, CAUSE_OPEN, CLASS_OPAQUE, Counters, DestinationKey, FLOW_ESTABLISHED,
+    FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FLOW_NAT, FLOW_OPAQUE, FLOW_RST_RECEIVED,
+    FLOW_RST_SENT, FLOW_TRUNCATED_DUPLEX, FlowKey, FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT,
+    SocketState, TcpCounters, Total, TotalKey, Tuple, UdpFlow, loss,
 };
 
-use crate::kernel::{fin_received, mapped, tcp_counters, tcp_state, unmapped};
+use crate::kernel::{TCP, fill_tuple, fin_received, mapped, tcp_counters, tcp_state, unmapped};
 use crate::maps::{BLANK_RECORD, CLOSED, LIFECYCLE, LOCAL_DESTINATIONS, NO_EXIST, TOTALS, add, count};
 use crate::owner::NO_WAKEUP;
 
@@ -44,7 +44,21 @@ fn fill_tcp(record: &mut FlowRecord, state: &SocketState, sk: usize, cause: u8) 
     record.error = state.error;
     record.state = state.state;
     record.reserved = 0;
-    fill_counters(&mut record.counters, state, &latest(state, sk), flags);
+    record.owner_turn = state.owner_turn;
+    record.owner_changes = state.owner_changes;
+    let latest = latest(state, sk);
+    // Before any data the next byte each way is the first.
+    let begins = (cause == CAUSE_OPEN || cause == CAUSE_ESTABLISHED) && flags & FLOW_ESTABLISHED != 0;
+    record.first_seq_sent = if begins { latest.write_seq } else { 0 };
+    record.first_seq_received = if begins { latest.rcv_nxt } else { 0 };
+    record.named = Address::default();
+    record.named_port = 0;
+    if flags & FLOW_NAT != 0 {
+        let own = own_tuple(sk);
+        record.named = own.remote;
+        record.named_port = own.remote_port;
+    }
+    fill_counters(&mut record.counters, state, &latest, flags);
     fill_header(&mut record.header, cause, state.cookie, state.generation);
 }
 
@@ -90,10 +104,33 @@ pub(crate) fn open(state: &mut SocketState, sk: usize) {
         return;
     }
     state.opened = 1;
-    if state.tuple.role == ROLE_ACTIVE && remote_is_here(state) {
-        state.flags |= FLOW_LOCAL_PEER;
+    if state.tuple.role == ROLE_ACTIVE {
+        if remote_is_here(state) {
+            state.flags |= FLOW_LOCAL_PEER;
+        }
+        if is_translated(&state.tuple, sk) {
+            state.flags |= FLOW_NAT;
+        }
     }
     write_tcp(state, sk, CAUSE_OPEN);
+}
+
+/// Whether the ends are others than the socket's own: they are those of a packet on its way out, after NAT.
+#[inline(never)]
+fn is_translated(packet: &Tuple, sk: usize) -> bool {
+    let own = own_tuple(sk);
+    own.known != 0
+        && (own.remote != packet.remote
+            || own.remote_port != packet.remote_port
+            || own.local != packet.local
+            || own.local_port != packet.local_port)
+}
+
+#[inline(always)]
+fn own_tuple(sk: usize) -> Tuple {
+    let mut own = Tuple::default();
+    fill_tuple(&mut own, sk, TCP);
+    own
 }
 
 /// Writes a record of a UDP flow.
@@ -129,6 +166,12 @@ fn fill_udp(record: &mut FlowRecord, flow: &UdpFlow, cookie: u64, cause: u8) {
     record.error = 0;
     record.state = 0;
     record.reserved = 0;
+    record.named = Address::default();
+    record.named_port = 0;
+    record.first_seq_sent = 0;
+    record.first_seq_received = 0;
+    record.owner_turn = 0;
+    record.owner_changes = 0;
     fill_header(&mut record.header, cause, cookie, flow.generation);
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use monitor::config::Config;
 use monitor::event::{
-    Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner, Role,
+    Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner, OwnerSince, Role,
 };
 use monitor::flow::{FiveTuple, Transport};
 use monitor::pipeline::{Output, Pipeline};
@@ -83,6 +83,7 @@ fn open(id: FlowId, now: Timestamp) -> FlowSnapshot {
         role: Role::Passive,
         opened: now,
         owner: Some(Owner::default()),
+        owner_since: OwnerSince::default(),
         parent: None,
         counters: Counters::default(),
         first_bytes: [None; 2],
@@ -92,6 +93,8 @@ fn open(id: FlowId, now: Timestamp) -> FlowSnapshot {
         },
         tcp_state: 1,
         error: 0,
+        first_seqs: None,
+        named: None,
     }
 }
 

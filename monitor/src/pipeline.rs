@@ -57,6 +57,9 @@ use stats::Counts;
 const MAX_FLOWS: usize = 131_072;
 /// How long the story of a flow waits for its owner or its other end.
 const HOLD: Duration = Duration::from_millis(100);
+/// How long the story of a connection made here waits for its handshake: two lost SYNs and their answers (RFC 6298
+/// section 2: 1 s, doubled each time).
+const HANDSHAKE: Duration = Duration::from_secs(8);
 /// How often `stats` is told.
 const STATS_EVERY: Duration = Duration::from_secs(10);
 /// Of a longer gap in time (in a file, or a clock was set forward) only the beginning is gone through step by step; what
@@ -87,6 +90,8 @@ pub struct Pipeline {
     orphans: Orphans,
     /// When a flow is told, whether its owner is known or not; in order of time, since the hold is the same for all.
     held: VecDeque<(Timestamp, FlowId)>,
+    /// Connections made here that are held longer, for a handshake that takes long.
+    handshakes: BTreeSet<(Timestamp, FlowId)>,
     /// What conversations hold.
     holdings: Holdings,
     /// Conversations that wait for lost bytes.
@@ -127,6 +132,7 @@ impl Pipeline {
             flows: FlowTable::new(MAX_FLOWS),
             orphans: Orphans::default(),
             held: VecDeque::new(),
+            handshakes: BTreeSet::new(),
             holdings: Holdings::default(),
             reordering: BTreeSet::new(),
             programs: Programs::default(),
@@ -196,6 +202,7 @@ impl Pipeline {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         [
             self.held.front().map(|(due, _)| *due),
+            self.handshakes.first().map(|(due, _)| *due),
             self.reordering.first().map(|(due, _)| *due),
             self.orphans.poll_timeout(),
             self.lookups.poll_timeout(),
@@ -236,6 +243,12 @@ impl Pipeline {
             self.held.pop_front();
             self.release(id, out);
         }
+        while let Some((due, id)) = self.handshakes.first().copied()
+            && due <= self.now
+        {
+            self.handshakes.pop_first();
+            self.release(id, out);
+        }
         while let Some((due, id)) = self.reordering.first().copied()
             && due <= self.now
         {
@@ -267,6 +280,7 @@ impl Pipeline {
             self.finish_flow(id, out);
         }
         self.held.clear();
+        self.handshakes.clear();
         self.reordering.clear();
         let mut done = std::mem::take(&mut self.lookups_done);
         self.lookups.finish(&mut done);

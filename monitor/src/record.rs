@@ -336,8 +336,12 @@ pub struct FlowRecord {
     pub remote_whereabouts: Option<Arc<Whereabouts>>,
     /// Process that holds (first held) the local end.
     pub process: Option<ProcessRef>,
+    /// Process that has read from the local end last, where that is another one.
+    pub last_process: Option<ProcessRef>,
     /// Process at the other end, where that is on this host.
     pub peer_process: Option<ProcessRef>,
+    /// NAT between the ends, as far as it is known.
+    pub nat: Option<Nat>,
     /// Counts as of the local end.
     pub counters: crate::event::Counters,
     /// Start to this record.
@@ -352,6 +356,15 @@ pub struct FlowRecord {
     pub parent: Option<ParentRef>,
     /// Bytes understood, and why not more.
     pub coverage: Coverage,
+}
+
+/// What is known of NAT between the ends of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Where the program meant to connect to, where that is another address than that of its packets.
+    pub named: Option<SocketAddr>,
+    /// The flow at the other end, where that is on this host and NAT made it another one.
+    pub other: Option<FlowId>,
 }
 
 /// The request behind an outbound flow.

@@ -13,7 +13,8 @@ use monitor::config::Config;
 use monitor::control::shape::Facility;
 use monitor::daemon::{self, Drained, Kept, Options, Source};
 use monitor::event::{
-    Chunk, ChunkFlags, Command, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner, Role,
+    Chunk, ChunkFlags, Command, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner,
+    OwnerSince, Role,
 };
 use monitor::flow::{FiveTuple, Transport};
 use monitor::sinks::json::{self, RecordSet, RecordType};
@@ -180,12 +181,15 @@ impl Script {
             role: Role::Passive,
             opened: now,
             owner: Some(Owner::default()),
+            owner_since: OwnerSince::default(),
             parent: None,
             counters: Counters::default(),
             first_bytes: [None; 2],
             flags: FlowFlags::default(),
             tcp_state: 1,
             error: 0,
+            first_seqs: None,
+            named: None,
         })];
         let mut seq = [0u32; 2];
         for (turn, (request, response)) in (1..).zip(conversation()) {

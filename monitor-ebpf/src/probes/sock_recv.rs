@@ -4,7 +4,7 @@
 //!   family. `splice` and `TCP_ZEROCOPY_RECEIVE` do not pass here: their sockets are owned by who releases them.
 //! - Costs: 118 ns a read on average where each brings a request or an answer, of which an empty program reports about 60
 //!   (keep-alive load on both ends, `kernel.bpf_stats_enabled=1`).
-//! - Writes: owner records, when the process that reads changes.
+//! - Writes: owner records, when the process that reads changes: with the request that it is first to read.
 
 use core::ffi::c_void;
 
@@ -22,7 +22,7 @@ use crate::owner;
 /// `MSG_PEEK`: nothing was taken.
 const PEEK: i32 = 2;
 
-/// Changes of owner of one socket are told at most this often after the first, nanoseconds.
+/// Changes of owner within one request are told at most this often after the first, nanoseconds.
 const OWNER_EVERY_NS: u64 = 10_000_000;
 
 /// A read returned.
@@ -43,26 +43,34 @@ fn monitor_sock_recv(ctx: BtfTracePointContext) {
         return;
     }
     let (pid, tid) = owner::current();
+    // A request came with the handshake, before there was a socket: the first read is its.
+    let turn = match state.half[RECEIVED as usize].turn {
+        0 => 1,
+        turn => turn,
+    };
+    let begins = state.tuple.role == ROLE_PASSIVE && ret > 0 && turn != state.read_turn;
+    let mut due = begins && state.untold != 0;
     if state.owner.pid != pid {
-        let tcp = state.tuple.protocol == TCP;
         let first = state.owner.pid == 0;
         owner::note(&mut state.owner);
-        // Processes that take turns on one socket are told once in a while; every later record names the latest.
-        // SAFETY: takes nothing.
-        let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(state.reported_ns);
-        if tcp && state.opened != 0 && (first || since >= OWNER_EVERY_NS) {
-            flow::write_tcp(state, sk as usize, CAUSE_OWNER);
-        } else if !tcp && state.tuple.netns == 0 {
+        if state.tuple.protocol == TCP {
+            // Who reads a request first owns it; who takes over in its midst owns those after it.
+            state.owner_turn = if begins { turn } else { turn + 1 };
+            state.owner_changes += 1;
+            // Processes that take turns on one request are told once in a while, or with the next request.
+            // SAFETY: takes nothing.
+            let since = unsafe { bpf_ktime_get_ns() }.wrapping_sub(state.reported_ns);
+            due = begins || first || since >= OWNER_EVERY_NS;
+            state.untold = 1;
+        } else if state.tuple.netns == 0 {
             state.tuple.netns = netns_cookie(sk as usize);
         }
     }
-    // A request came with the handshake, before there was a socket: the first read is its.
-    let turn = state.half[RECEIVED as usize].turn;
-    if state.tuple.role == ROLE_PASSIVE && ret > 0 {
-        let turn = if turn == 0 { 1 } else { turn };
-        if turn != state.read_turn {
-            request_read(state, tid, turn);
-        }
+    if due && state.opened != 0 {
+        flow::write_tcp(state, sk as usize, CAUSE_OWNER);
+    }
+    if begins {
+        request_read(state, tid, turn);
     }
 }
 

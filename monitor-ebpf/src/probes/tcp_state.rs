@@ -7,7 +7,7 @@
 //!   owner is taken there. →CLOSE is too early for the last counts (an application may still read) and too late for some
 //!   (a disconnect zeroes them): they are kept there and read again when the socket is destroyed.
 //! - Costs: paid by connections, not by bytes; not measured apart.
-//! - Writes: open of accepted connections, close of all.
+//! - Writes: open of accepted connections, completed handshakes of those made to elsewhere, close of all.
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns};
@@ -15,8 +15,9 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::debug;
 use monitor_common::{
-    CAUSE_CLOSE, CLASS_IGNORED, FLOW_ESTABLISHED, FLOW_FIN_LOCAL_FIRST, FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FlowKey,
-    Half, ListenerKey, Parent, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, TcpCounters, Tuple, loss,
+    CAUSE_CLOSE, CAUSE_ESTABLISHED, CLASS_IGNORED, FLOW_ESTABLISHED, FLOW_FIN_LOCAL_FIRST, FLOW_FIN_RECEIVED,
+    FLOW_FIN_SENT, FLOW_LOCAL_PEER, FlowKey, Half, ListenerKey, Parent, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT,
+    SocketState, TcpCounters, Tuple, loss,
 };
 
 use crate::capture::answered;
@@ -167,6 +168,9 @@ fn begin(state: &mut SocketState, sk: *mut core::ffi::c_void, role: u8) {
     state.error = 0;
     state.read_turn = 0;
     state.reader_tid = 0;
+    state.owner_turn = 0;
+    state.owner_changes = 0;
+    state.untold = 0;
     state.misses = 0;
     state.live = 1;
     state.state = if role == ROLE_ACTIVE {
@@ -200,6 +204,10 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
                 }
                 state.state = new;
                 flow::open(state, sk as usize);
+            } else if state.tuple.role == ROLE_ACTIVE && state.flags & FLOW_LOCAL_PEER == 0 {
+                // From here on its other end may show, if that is on this host.
+                state.state = new;
+                flow::write_tcp(state, sk as usize, CAUSE_ESTABLISHED);
             }
         }
         tcp_state::FIN_WAIT1 | tcp_state::LAST_ACK => {

@@ -355,7 +355,9 @@ fn flow_record(cookie: u64, at: u64) -> FlowRecord {
 
         remote_whereabouts: None,
         process: None,
+        last_process: None,
         peer_process: None,
+        nat: None,
         counters: crate::event::Counters::default(),
         duration: Duration::ZERO,
         end_reason: None,

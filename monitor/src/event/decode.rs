@@ -12,7 +12,7 @@ use monitor_common as abi;
 
 use super::{
     Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Living, Orphan, Owner,
-    Parent, Program, ProgramId, Role,
+    OwnerSince, Parent, Program, ProgramId, Role,
 };
 use crate::flow::{FiveTuple, Transport, ip_from_kernel};
 use crate::time::Timestamp;
@@ -109,6 +109,7 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
         abi::CAUSE_OWNER => FlowCause::Owner,
         abi::CAUSE_PROGRESS => FlowCause::Progress,
         abi::CAUSE_CLOSE => FlowCause::Close,
+        abi::CAUSE_ESTABLISHED => FlowCause::Established,
         other => return Err(DecodeError::Value("cause", other)),
     };
     let (ends, netns) = tuple(f, offset_of!(R, tuple))?;
@@ -128,6 +129,10 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
         role,
         opened: clock.at(f.u64(offset_of!(R, opened_ns))?),
         owner: owner(f, offset_of!(R, owner))?,
+        owner_since: OwnerSince {
+            turn: f.u32(offset_of!(R, owner_turn))?,
+            changes: f.u16(offset_of!(R, owner_changes))?,
+        },
         parent: parent(f, offset_of!(R, parent))?,
         counters: counters(f, offset_of!(R, counters), clock)?,
         first_bytes: [None; 2],
@@ -142,9 +147,22 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
             opaque: flag(abi::FLOW_OPAQUE),
             truncated_duplex: flag(abi::FLOW_TRUNCATED_DUPLEX),
             local_peer: flag(abi::FLOW_LOCAL_PEER),
+            nat: flag(abi::FLOW_NAT),
         },
         tcp_state: f.u8(offset_of!(R, state))?,
         error: f.u16(offset_of!(R, error))?,
+        first_seqs: Some((
+            f.u32(offset_of!(R, first_seq_sent))?,
+            f.u32(offset_of!(R, first_seq_received))?,
+        ))
+        .filter(|both| *both != (0, 0)),
+        named: flag(abi::FLOW_NAT)
+            .then(|| {
+                let address = ip_from_kernel(f.array(offset_of!(R, named))?);
+                Ok(SocketAddr::new(address, f.u16(offset_of!(R, named_port))?))
+            })
+            .transpose()?
+            .filter(|named| named.port() != 0),
     })
 }
 
@@ -183,6 +201,7 @@ pub fn udp_flow(
         },
         opened: clock.at(f.u64(offset_of!(R, opened_ns))?),
         owner: owner(f, offset_of!(R, owner))?,
+        owner_since: OwnerSince::default(),
         parent: parent(f, offset_of!(R, parent))?,
         counters: Counters {
             sent: f.u64(sent + offset_of!(abi::UdpHalf, bytes))?,
@@ -197,6 +216,8 @@ pub fn udp_flow(
         flags: FlowFlags::default(),
         tcp_state: 0,
         error: 0,
+        first_seqs: None,
+        named: None,
     })
 }
 

@@ -56,6 +56,8 @@ pub enum FlowCause {
     Owner,
     /// It goes on.
     Progress,
+    /// A connection made here has completed its handshake.
+    Established,
     /// It is over.
     Close,
 }
@@ -110,6 +112,8 @@ pub struct FlowSnapshot {
     pub opened: Timestamp,
     /// Its latest owner.
     pub owner: Option<Owner>,
+    /// Since when.
+    pub owner_since: OwnerSince,
     /// The request that its thread had read last before it connected.
     pub parent: Option<Parent>,
     /// Cumulative counts.
@@ -123,6 +127,20 @@ pub struct FlowSnapshot {
     pub tcp_state: u8,
     /// errno that ended it; 0 = none.
     pub error: u16,
+    /// First sequence numbers of data sent and received, in the first snapshot of an established TCP connection: reversed
+    /// they are those of its other end, whatever addresses that sees.
+    pub first_seqs: Option<(u32, u32)>,
+    /// Where the program meant to connect to, if this host's NAT made that another address.
+    pub named: Option<SocketAddr>,
+}
+
+/// Since when a connection has its owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnerSince {
+    /// Turn of the first request that it read.
+    pub turn: u32,
+    /// Owners until now, modulo 2^16.
+    pub changes: u16,
 }
 
 /// Facts about the life of a flow.
@@ -148,6 +166,8 @@ pub struct FlowFlags {
     pub truncated_duplex: bool,
     /// The other end is on this host; payload is copied there.
     pub local_peer: bool,
+    /// NAT of this host lies between the socket and its packets.
+    pub nat: bool,
 }
 
 /// Cumulative counts of a flow; see the contract's "Bytes".

@@ -1,21 +1,24 @@
 //! Flows: the two ends, what is known of one, and the table of those that live.
 
 mod ending;
+mod owners;
 mod table;
 mod tuple;
 
 pub use ending::end_reason;
+pub use owners::Owners;
 pub use table::FlowTable;
 pub(crate) use tuple::ip_from_kernel;
 pub use tuple::{FiveTuple, Transport};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::enrich::networks::Whereabouts;
-use crate::event::{Counters, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
+use crate::event::{Counters, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
 use crate::protocol::conversation::Conversation;
 use crate::protocol::http1::Transaction;
-use crate::record::{HttpRecord, NameSource, ParentRef};
+use crate::record::{HttpRecord, NameSource, Nat, ParentRef};
 use crate::time::Timestamp;
 
 /// What is known of a flow that lives.
@@ -31,8 +34,8 @@ pub struct Flow {
     pub role: Role,
     /// When it began or was first seen.
     pub opened: Timestamp,
-    /// The first process to hold it: the one that connected, or the first to read a request.
-    pub owner: Option<Owner>,
+    /// The processes that hold it: first the one that connected, or the first to read a request.
+    pub owners: Owners,
     /// The request behind it.
     pub parent: Option<Parent>,
     /// The same as records tell it: found out at the connect, while that request is under way, and kept. Of two ends
@@ -62,6 +65,10 @@ pub struct Flow {
     pub held: bool,
     /// Transactions that wait for the owner.
     pub waiting: Vec<Transaction>,
+    /// When the handshake of a connection made here was over, where that was told.
+    pub established: Option<Timestamp>,
+    /// NAT between the ends, as far as it is known.
+    pub nat: Option<Nat>,
     /// Name of the remote end, once there is one.
     pub name: Option<(Arc<str>, NameSource)>,
     /// Where the remote end is.
@@ -70,6 +77,8 @@ pub struct Flow {
     pub last_request: Option<Arc<HttpRecord>>,
     /// Of the latest snapshot.
     seen: Timestamp,
+    /// Under which numbers the table finds it.
+    first_seqs: Option<(u32, u32)>,
     /// Which of all that were taken into the table.
     arrival: u64,
     /// Something came since the clock's hand passed.
@@ -85,7 +94,7 @@ impl Flow {
             netns: 0,
             role: Role::Unknown,
             opened: now,
-            owner: None,
+            owners: Owners::default(),
             parent: None,
             cause: None,
             counters: Counters::default(),
@@ -100,10 +109,13 @@ impl Flow {
             told_open: false,
             held: true,
             waiting: Vec::new(),
+            established: None,
+            nat: None,
             name: None,
             whereabouts: None,
             last_request: None,
             seen: Timestamp::ZERO,
+            first_seqs: None,
             arrival: 0,
             touched: false,
         }
@@ -118,7 +130,16 @@ impl Flow {
         self.seen = snapshot.time;
         self.role = snapshot.role;
         self.opened = snapshot.opened;
-        self.owner = self.owner.or(snapshot.owner);
+        if let Some(owner) = snapshot.owner {
+            self.owners.note(owner, snapshot.owner_since);
+        }
+        if snapshot.cause == FlowCause::Established {
+            self.established = self.established.or(Some(snapshot.time));
+        }
+        if snapshot.flags.nat {
+            let nat = self.nat.get_or_insert_default();
+            nat.named = nat.named.or(snapshot.named);
+        }
         self.parent = snapshot.parent.or(self.parent);
         self.counters = snapshot.counters;
         self.flags = snapshot.flags;
@@ -126,9 +147,28 @@ impl Flow {
         self.error = snapshot.error;
     }
 
+    /// The first process to hold it.
+    pub fn owner(&self) -> Option<Owner> {
+        self.owners.first()
+    }
+
     /// Payload bytes counted, both ways.
     pub fn bytes(&self) -> u64 {
         self.counters.sent.saturating_add(self.counters.received)
+    }
+
+    /// Until when a connection made here waits for its other end, where its handshake took, or takes, longer than `usual`:
+    /// as long again as it took, and no longer than `most`.
+    pub fn held_until(&self, usual: Duration, most: Duration) -> Option<Timestamp> {
+        let shakes = self.role == Role::Active
+            && !self.flags.joined_late
+            && self.tuple.is_some_and(|tuple| tuple.transport == Transport::Tcp);
+        let took = match self.established {
+            Some(established) => established.since(self.opened) * 2,
+            None if self.flags.established => Duration::ZERO,
+            None => most,
+        };
+        (shakes && took > usual).then(|| self.opened + took.min(most))
     }
 
     /// When the latest snapshot was taken.

@@ -18,6 +18,8 @@ pub struct FlowTable {
     flows: FxHashMap<FlowId, Box<Flow>>,
     /// Flows by their ends. Loopback addresses mean something else in each namespace; others are taken as one space.
     by_tuple: FxHashMap<(FiveTuple, u64), FlowId>,
+    /// Established TCP flows by the numbers that they sent and received first.
+    by_seqs: FxHashMap<(u32, u32), FlowId>,
     /// In order of arrival; the hand of a clock goes round and takes the first that was not touched since it last came.
     order: VecDeque<(FlowId, u64)>,
     arrivals: u64,
@@ -33,6 +35,7 @@ impl FlowTable {
         Self {
             flows: FxHashMap::default(),
             by_tuple: FxHashMap::default(),
+            by_seqs: FxHashMap::default(),
             order: VecDeque::new(),
             arrivals: 0,
             ended: FxHashSet::default(),
@@ -95,6 +98,15 @@ impl FlowTable {
     pub fn other_end(&self, tuple: &FiveTuple, netns: u64) -> Option<FlowId> {
         let reversed = tuple.reversed();
         self.by_tuple.get(&(reversed, scope(&reversed, netns))).copied()
+    }
+
+    /// Notes the first sequence numbers of a flow, sent and received, and gives the other one that has them reversed.
+    pub fn other_end_by_seqs(&mut self, id: FlowId, (sent, received): (u32, u32)) -> Option<FlowId> {
+        let flow = self.flows.get_mut(&id)?;
+        flow.first_seqs = Some((sent, received));
+        self.by_seqs.insert((sent, received), id);
+        let other = self.by_seqs.get(&(received, sent)).copied();
+        other.filter(|other| *other != id && self.flows.contains_key(other))
     }
 
     /// Takes a flow out that has ended.
@@ -173,6 +185,11 @@ impl FlowTable {
             if self.by_tuple.get(&key) == Some(&id) {
                 self.by_tuple.remove(&key);
             }
+        }
+        if let Some(seqs) = flow.first_seqs
+            && self.by_seqs.get(&seqs) == Some(&id)
+        {
+            self.by_seqs.remove(&seqs);
         }
         Some(*flow)
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Events;
 use super::half::{Half, signed};
 use super::transport::Segment;
-use crate::event::{Chunk, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Role};
+use crate::event::{Chunk, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, OwnerSince, Role};
 use crate::flow::FiveTuple;
 use crate::time::Timestamp;
 
@@ -181,6 +181,7 @@ impl Connection {
         if self.ended.is_some() {
             return self.after_end(direction, segment);
         }
+        let was_established = self.established;
         let step = if segment.rst {
             self.rst(now, direction, segment)
         } else if segment.syn {
@@ -204,6 +205,8 @@ impl Connection {
                 FlowCause::Open
             };
             out.push((now, Event::Flow(self.snapshot(cause, now))));
+        } else if self.told && self.established && !was_established && self.role == Role::Active {
+            out.push((now, Event::Flow(self.snapshot(FlowCause::Established, now))));
         }
         self.settle_early(now, early, out);
         if segment.rst {
@@ -436,6 +439,7 @@ impl Connection {
             role: self.role,
             opened: self.opened,
             owner: None,
+            owner_since: OwnerSince::default(),
             parent: None,
             counters: Counters {
                 sent: self.sent.total,
@@ -461,9 +465,12 @@ impl Connection {
                 opaque: false,
                 truncated_duplex: false,
                 local_peer: self.local,
+                nat: false,
             },
             tcp_state: self.state(),
             error: self.error,
+            first_seqs: None,
+            named: None,
         }
     }
 

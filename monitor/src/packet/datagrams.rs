@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::Events;
 use super::transport::UdpDatagram;
-use crate::event::{Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Role};
+use crate::event::{
+    Chunk, ChunkFlags, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, OwnerSince, Role,
+};
 use crate::flow::FiveTuple;
 use crate::time::Timestamp;
 
@@ -136,6 +138,7 @@ impl Datagrams {
             role: self.role,
             opened: self.opened,
             owner: None,
+            owner_since: OwnerSince::default(),
             parent: None,
             counters: self.counters,
             first_bytes: [None; 2],
@@ -146,6 +149,8 @@ impl Datagrams {
             },
             tcp_state: 0,
             error: 0,
+            first_seqs: None,
+            named: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use monitor_common::loss;
 
-use super::{HOLD, Output, Pipeline};
+use super::{HANDSHAKE, HOLD, Output, Pipeline};
 use crate::event::{Command, Direction, FlowCause, FlowId, FlowSnapshot, Living, Role};
 use crate::flow::{Flow, Transport, end_reason};
 use crate::protocol::conversation::{Conversation, Origin, StreamEnd};
@@ -29,11 +29,14 @@ impl Pipeline {
         } else {
             self.begin(snapshot, out);
         }
+        if let Some(first_seqs) = snapshot.first_seqs.filter(|_| snapshot.flags.established) {
+            self.tie(id, first_seqs);
+        }
         self.find_cause(id);
         self.share(id);
         self.adopt_orphans(id, out);
         self.tell_if_whole(id, out);
-        if self.flows.get(id).is_some_and(|flow| flow.owner.is_some()) {
+        if self.flows.get(id).is_some_and(|flow| flow.owner().is_some()) {
             self.release_waiting(id, out);
         }
         for (direction, end) in [
@@ -50,6 +53,7 @@ impl Pipeline {
         }
         match snapshot.cause {
             FlowCause::Open | FlowCause::Found | FlowCause::Owner => {}
+            FlowCause::Established => self.hold_on(id),
             FlowCause::Progress => self.progress(id, out),
             FlowCause::Close => self.close(id, out),
         }
@@ -145,12 +149,13 @@ impl Pipeline {
         let known = self
             .flows
             .get(id)
-            .and_then(|flow| Some((flow.other_end?, flow.owner, flow.cause.clone())));
-        if let Some((other, owner, cause)) = known
+            .and_then(|flow| Some((flow.other_end?, flow.owner(), flow.cause.clone(), flow.nat)));
+        if let Some((other, owner, cause, nat)) = known
             && let Some(flow) = self.flows.get_mut(other).filter(|flow| flow.other_end == Some(id))
         {
             flow.peer_owner = owner.or(flow.peer_owner);
             flow.cause = flow.cause.take().or(cause);
+            flow.nat = flow.nat.or(nat);
         }
     }
 
@@ -172,15 +177,47 @@ impl Pipeline {
     fn tell_if_whole(&mut self, id: FlowId, out: &mut Output) {
         let Some(flow) = self.flows.get(id) else { return };
         // An active one may yet turn out to have its other end here.
-        let whole = flow.owner.is_some() && flow.tuple.is_some() && flow.role == Role::Passive;
+        let whole = flow.owner().is_some() && flow.tuple.is_some() && flow.role == Role::Passive;
         if whole && !flow.told_open {
             self.tell_flow(id, FlowEvent::Open, out);
         }
     }
 
-    /// The hold of a flow is over: told with what is known.
+    /// Ties two flows that NAT has made of one connection: both ends count from the same numbers. Both go on to be told,
+    /// since a peer elsewhere can choose its numbers.
+    fn tie(&mut self, id: FlowId, first_seqs: (u32, u32)) {
+        if self.flows.get(id).is_none_or(|flow| flow.other_end.is_some()) {
+            return;
+        }
+        let Some(other) = self.flows.other_end_by_seqs(id, first_seqs) else {
+            return;
+        };
+        for (end, other) in [(id, other), (other, id)] {
+            if let Some(flow) = self.flows.get_mut(end) {
+                flow.nat.get_or_insert_default().other = Some(other);
+            }
+        }
+    }
+
+    /// The handshake of a connection made here is over. Where it took long its other end, if that is here, may take as
+    /// long to show.
+    fn hold_on(&mut self, id: FlowId) {
+        if let Some(due) = self.flows.get(id).and_then(|flow| flow.held_until(HOLD, HANDSHAKE))
+            && due > self.now
+        {
+            self.handshakes.insert((due, id));
+        }
+    }
+
+    /// The hold of a flow is over: told with what is known, unless its handshake is not over.
     pub(super) fn release(&mut self, id: FlowId, out: &mut Output) {
         let Some(flow) = self.flows.get_mut(id) else { return };
+        if flow.held
+            && let Some(due) = flow.held_until(HOLD, HANDSHAKE).filter(|due| *due > self.now)
+        {
+            self.handshakes.insert((due, id));
+            return;
+        }
         flow.held = false;
         if !flow.told_open {
             self.tell_flow(id, FlowEvent::Open, out);

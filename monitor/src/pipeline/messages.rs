@@ -67,7 +67,7 @@ impl Pipeline {
             flow: chunk.flow,
             netns: flow.map_or(0, |flow| flow.netns),
             process: flow
-                .and_then(|flow| flow.owner)
+                .and_then(crate::flow::Flow::owner)
                 .map(|owner| self.programs.process(owner)),
         };
         if !by_port && let Some(flow) = self.flows.get_mut(chunk.flow) {
@@ -86,7 +86,7 @@ impl Pipeline {
             let other = flow.other_end.and_then(|other| self.flows.get(other));
             (flow.peer_owner, other.map_or(flow.netns, |other| other.netns))
         } else {
-            (flow.owner, flow.netns)
+            (flow.owner(), flow.netns)
         };
         let asker = Asker {
             flow: flow.id,
@@ -159,7 +159,7 @@ impl Pipeline {
     pub(super) fn message(&mut self, flow: &mut Flow, message: Message, out: &mut Output) {
         match message {
             Message::Http(transaction) => {
-                if flow.held && flow.owner.is_none() && flow.role != Role::Active {
+                if flow.held && flow.owner().is_none() && flow.role != Role::Active {
                     // Its own time in `held` releases it.
                     flow.waiting.push(transaction);
                     if flow.waiting.len() >= MAX_WAITING {

@@ -70,7 +70,7 @@ impl Pipeline {
         now: Timestamp,
     ) -> FlowRecord {
         let process = |owner| self.programs.process(owner);
-        let (own, peer) = (flow.owner.map(process), flow.peer_owner.map(process));
+        let (own, peer) = (flow.owner().map(process), flow.peer_owner.map(process));
         let reversed = flow.is_reversed();
         let (process, peer_process) = if reversed { (peer, own) } else { (own, peer) };
         // The end of a flow is when the kernel saw it, whenever that was read.
@@ -90,7 +90,13 @@ impl Pipeline {
             remote_name: flow.name.clone(),
             remote_whereabouts: flow.whereabouts.clone(),
             process,
+            last_process: flow
+                .owners
+                .successor()
+                .filter(|_| !reversed)
+                .map(|owner| self.programs.process(owner)),
             peer_process,
+            nat: flow.nat,
             counters: if reversed { swapped(flow) } else { flow.counters },
             duration: until.since(flow.opened),
             end_reason,
@@ -106,14 +112,13 @@ impl Pipeline {
         let tuple = flow
             .tuple
             .filter(|_| direction(flow) == Some(FlowDirection::Outbound))?;
+        // What the program asked for by name is what it meant to connect to.
+        let named = flow.nat.and_then(|nat| nat.named).map(|named| named.ip());
         let by_dns = || {
-            self.names
-                .of(
-                    self.now,
-                    (flow.netns, flow.owner.map(|owner| owner.program.pid)),
-                    tuple.remote.ip(),
-                )
-                .map(|n| (Arc::clone(n), NameSource::Dns))
+            let asker = (flow.netns, flow.owner().map(|owner| owner.program.pid));
+            let name = |address| self.names.of(self.now, asker, address);
+            let found = named.and_then(name).or_else(|| name(tuple.remote.ip()));
+            found.map(|n| (Arc::clone(n), NameSource::Dns))
         };
         match &flow.name {
             Some((_, NameSource::Dns)) => flow.name.clone(),
@@ -266,6 +271,12 @@ impl Pipeline {
             version: transaction.version,
             order,
         });
+        // Who was first to read the request served it. Who asks on a connection that several hold is not seen: then it is
+        // told of who made it.
+        let owner = match role {
+            HttpRole::Server => flow.owners.of(transaction.turn),
+            HttpRole::Client => flow.owner(),
+        };
         HttpRecord {
             start: transaction.start,
             flow: flow.id,
@@ -275,7 +286,7 @@ impl Pipeline {
             client,
             server,
             server_name: self.name_of(flow).map(|(name, _)| name),
-            process: flow.owner.map(|owner| self.programs.process(owner)),
+            process: owner.map(|owner| self.programs.process(owner)),
             request,
             response: transaction.response,
             latency_us: transaction.latency_us,

@@ -331,3 +331,27 @@ fn headers_without_end_are_bounded_over_all_flows() {
     let held = super::super::holdings::MAX_HELD_BYTES / piece.len();
     assert_eq!(*given_up, 1_200 - held as u64);
 }
+
+#[test]
+fn each_request_is_of_the_process_that_read_it() {
+    let mut bench = Bench::new();
+    let mut server = Socket::server(1);
+    server.open(&mut bench);
+    for (turn, pid) in (1..).zip([7, 8, 7]) {
+        server.hear(&mut bench, &get("/"));
+        server.snapshot.owner_since = OwnerSince {
+            turn,
+            changes: turn as u16,
+        };
+        server.read_by(&mut bench, pid);
+        server.say(&mut bench, &ok(b"hi"));
+    }
+    server.close(&mut bench);
+    let served: Vec<_> = bench.http().iter().map(|http| pid_of(http.process.as_ref())).collect();
+    assert_eq!(served, [Some(7), Some(8), Some(7)]);
+    let close = bench.flows()[1];
+    assert_eq!(
+        (pid_of(close.process.as_ref()), pid_of(close.last_process.as_ref())),
+        (Some(7), None)
+    );
+}

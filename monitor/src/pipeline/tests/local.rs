@@ -198,3 +198,116 @@ fn both_ends_found_late_are_one_flow() {
     assert!(bench.flows()[1].joined_late);
     assert_eq!(bench.flows()[1].direction, Some(FlowDirection::Local));
 }
+
+#[test]
+fn a_handshake_that_takes_long_is_waited_for() {
+    let mut bench = Bench::new();
+    let (mut server, mut client) = pair("10.1.0.2:80", "10.1.0.1:5000");
+    client.snapshot.flags.established = false;
+    client.open(&mut bench);
+    // The first SYN was lost.
+    bench.wait(1_000);
+    bench.check_story(&[]);
+    client.snapshot.flags.established = true;
+    client.tell(&mut bench, FlowCause::Established);
+    client.say(&mut bench, &get("/"));
+    bench.wait(900);
+    bench.check_story(&[]);
+    server.open(&mut bench);
+    server.hear(&mut bench, &get("/"));
+    server.read_by(&mut bench, 7);
+    server.say(&mut bench, &ok(b"hi"));
+    client.close(&mut bench);
+    server.close(&mut bench);
+    check_told_by_the_server(&bench);
+}
+
+#[test]
+fn a_handshake_is_not_waited_for_without_end() {
+    let mut bench = Bench::new();
+    let mut client = Socket::client(2, "203.0.113.7:443");
+    client.snapshot.flags.established = false;
+    client.open(&mut bench);
+    bench.wait(7_999);
+    bench.check_story(&[]);
+    bench.wait(1);
+    bench.check_story(&["Open 2"]);
+}
+
+#[test]
+fn after_a_long_handshake_to_elsewhere_as_long_again() {
+    let mut bench = Bench::new();
+    let mut client = Socket::client(2, "203.0.113.7:443");
+    client.snapshot.flags.established = false;
+    client.open(&mut bench);
+    bench.wait(200);
+    client.snapshot.flags.established = true;
+    client.tell(&mut bench, FlowCause::Established);
+    bench.wait(199);
+    bench.check_story(&[]);
+    bench.wait(1);
+    bench.check_story(&["Open 2"]);
+    assert_eq!(bench.told_at(crate::record::FlowEvent::Open), 400);
+}
+
+#[test]
+fn ends_that_nat_hides_are_two_flows_that_name_each_other() {
+    use FlowDirection::{Inbound, Outbound};
+    let mut bench = Bench::new();
+    let mut client = Socket::client(2, "10.1.0.1:8080");
+    let mut server = Socket::new(1, Role::Passive, "10.2.0.2:80", "10.2.0.1:61000");
+    client.open(&mut bench);
+    client.snapshot.first_seqs = Some((500, 900));
+    client.tell(&mut bench, FlowCause::Established);
+    server.snapshot.first_seqs = Some((900, 500));
+    server.open(&mut bench);
+    server.read_by(&mut bench, 7);
+    bench.wait(200);
+    // Another that has one number alike is nobody's other end.
+    let mut other = Socket::new(3, Role::Passive, "10.2.0.2:80", "10.2.0.1:61001");
+    other.snapshot.first_seqs = Some((900, 501));
+    other.open(&mut bench);
+    other.read_by(&mut bench, 7);
+    client.close(&mut bench);
+    server.close(&mut bench);
+    other.close(&mut bench);
+    let ends: Vec<_> = bench
+        .flows()
+        .iter()
+        .map(|flow| {
+            let other = flow.nat.and_then(|nat| nat.other).map(|other| other.cookie);
+            (flow.flow.cookie, flow.direction.unwrap(), other)
+        })
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            (1, Inbound, Some(2)),
+            (2, Outbound, Some(1)),
+            (3, Inbound, None),
+            (2, Outbound, Some(1)),
+            (1, Inbound, Some(2)),
+            (3, Inbound, None),
+        ]
+    );
+}
+
+#[test]
+fn where_nat_of_this_host_leads_back_here_the_ends_are_one_flow() {
+    let mut bench = Bench::new();
+    let (mut server, mut client) = pair("127.0.0.1:80", "127.0.0.1:5000");
+    client.snapshot.flags.local_peer = true;
+    client.snapshot.flags.nat = true;
+    client.snapshot.named = Some("203.0.113.7:443".parse().unwrap());
+    client.open(&mut bench);
+    server.open(&mut bench);
+    server.hear(&mut bench, &get("/"));
+    server.read_by(&mut bench, 7);
+    server.say(&mut bench, &ok(b"hi"));
+    client.close(&mut bench);
+    server.close(&mut bench);
+    check_told_by_the_server(&bench);
+    for flow in bench.flows() {
+        assert_eq!(flow.nat.unwrap().named, client.snapshot.named);
+    }
+}

@@ -19,8 +19,8 @@ use super::{Output, Pipeline};
 use crate::alert::Alert;
 use crate::config::Config;
 use crate::event::{
-    Chunk, ChunkFlags, Command, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner, Program,
-    ProgramId, Role,
+    Chunk, ChunkFlags, Command, Counters, Direction, Event, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner,
+    OwnerSince, Program, ProgramId, Role,
 };
 use crate::flow::{FiveTuple, Transport};
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, HttpRecord, Record, StatsRecord, TlsRecord};
@@ -175,6 +175,7 @@ impl Socket {
                 role,
                 opened: START,
                 owner: None,
+                owner_since: OwnerSince::default(),
                 parent: None,
                 counters: Counters::default(),
                 first_bytes: [None; 2],
@@ -184,6 +185,8 @@ impl Socket {
                 },
                 tcp_state: 1,
                 error: 0,
+                first_seqs: None,
+                named: None,
             },
             seq: [1_000, 5_000],
             turns: [0, 0],

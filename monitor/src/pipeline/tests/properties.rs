@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{CaptureCounts, Orphan, Parent, Tail};
+use crate::event::{CaptureCounts, Orphan, OwnerSince, Parent, Tail};
 use crate::flow::FlowTable;
 use crate::record::EndReason;
 
@@ -59,6 +59,7 @@ fn snapshot() -> impl Strategy<Value = FlowSnapshot> {
         1 => Just(FlowCause::Found),
         2 => Just(FlowCause::Owner),
         2 => Just(FlowCause::Progress),
+        1 => Just(FlowCause::Established),
         2 => Just(FlowCause::Close),
     ];
     let role = prop_oneof![Just(Role::Active), Just(Role::Passive), Just(Role::Unknown)];
@@ -87,6 +88,10 @@ fn snapshot() -> impl Strategy<Value = FlowSnapshot> {
                     role,
                     opened,
                     owner: pid.map(owner),
+                    owner_since: OwnerSince {
+                        turn: u32::from(state.2 & 3),
+                        changes: state.2 >> 2 & 3,
+                    },
                     parent: parent.map(|(flow, turn, in_flight)| Parent { flow, turn, in_flight }),
                     counters: Counters {
                         sent: u64::from(counts.0),
@@ -107,9 +112,12 @@ fn snapshot() -> impl Strategy<Value = FlowSnapshot> {
                         opaque: flag(7),
                         truncated_duplex: flag(8),
                         local_peer: flag(9),
+                        nat: flag(10),
                     },
                     tcp_state: state.1,
                     error: state.2,
+                    first_seqs: (state.2 & 16 != 0).then_some((u32::from(state.2 & 1), u32::from(state.2 & 2) / 2)),
+                    named: None,
                 }
             },
         )

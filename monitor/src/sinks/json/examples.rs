@@ -15,7 +15,7 @@ use crate::protocol::taps::FieldOrder;
 use crate::protocol::tls::ServerHello;
 use crate::record::{
     App, Body, Client, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord,
-    HttpRecord, HttpRole, HttpVersion, Incomplete, NameSource, ParentRef, ProcessRef, Record, Request, Response,
+    HttpRecord, HttpRole, HttpVersion, Incomplete, NameSource, Nat, ParentRef, ProcessRef, Record, Request, Response,
     StatsRecord, TlsRecord,
 };
 use crate::time::Timestamp;
@@ -156,7 +156,12 @@ pub(crate) fn flow() -> FlowRecord {
         remote_name: Some((Arc::from("pay.example.net"), NameSource::Dns)),
         remote_whereabouts: Some(Arc::new(whereabouts())),
         process: Some(process()),
+        last_process: Some(process()),
         peer_process: Some(process()),
+        nat: Some(Nat {
+            named: Some("198.51.100.1:443".parse().unwrap()),
+            other: Some(FLOW),
+        }),
         counters: Counters {
             sent: 1_000,
             received: 2_000,
@@ -197,7 +202,9 @@ pub(crate) fn least_flow() -> FlowRecord {
         remote_name: None,
         remote_whereabouts: None,
         process: None,
+        last_process: None,
         peer_process: None,
+        nat: None,
         counters: Counters::default(),
         duration: Duration::ZERO,
         end_reason: None,

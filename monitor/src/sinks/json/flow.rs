@@ -40,9 +40,21 @@ pub struct Flow<'a> {
     /// Process that holds the local end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<Process<'a>>,
+    /// Process that has read from the local end last, where that is another one than `process`, which was the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_process: Option<Process<'a>>,
     /// Process at the other end, where that is on this host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_process: Option<Process<'a>>,
+    /// True where NAT of this host lies between the ends, as far as it is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nat: bool,
+    /// Where the program meant to connect to, where NAT made that another address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested: Option<End>,
+    /// The flow at the other end, where that is on this host and NAT makes it look like another connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat_flow: Option<FlowName>,
     /// TCP: bytes the application handed to the kernel. UDP: payload bytes of the datagrams sent.
     pub bytes_sent: u64,
     /// TCP: bytes the application consumed. UDP: payload bytes of the datagrams that arrived.
@@ -194,7 +206,11 @@ impl<'a> From<&'a FlowRecord> for Flow<'a> {
             remote: remote(record),
             community_id: record.tuple.map(|t| t.community_id()),
             process: record.process.as_ref().map(Process::from),
+            last_process: record.last_process.as_ref().map(Process::from),
             peer_process: record.peer_process.as_ref().map(Process::from),
+            nat: record.nat.is_some(),
+            requested: record.nat.and_then(|nat| nat.named).map(End::from),
+            nat_flow: record.nat.and_then(|nat| nat.other).map(FlowName),
             bytes_sent: c.sent,
             bytes_received: c.received,
             bytes_acked: tcp.then_some(c.acked),

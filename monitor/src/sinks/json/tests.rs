@@ -32,7 +32,7 @@ fn http_as_in_the_contract() {
                 "listed": "bad.txt" },
             "server": { "ip": "192.0.2.10", "port": 8080, "name": "api.example.com" },
             "process": {
-                "pid": 4711, "name": "gunicorn", "exe": "/usr/bin/python3.11", "uid": 33, "container": "c0ffee",
+                "pid": 4711, "namespace_pid": 7, "name": "gunicorn", "exe": "/usr/bin/python3.11", "uid": 33, "container": "c0ffee",
                 "cgroup": "/system.slice/api.service",
             },
             "request": {

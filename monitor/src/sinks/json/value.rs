@@ -128,6 +128,9 @@ impl From<SocketAddr> for End {
 pub struct Process<'a> {
     /// Process id on the host.
     pub pid: u32,
+    /// Process id in its own pid namespace, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_pid: Option<u32>,
     /// Short name (`comm`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text<'a>>,
@@ -156,6 +159,11 @@ impl<'a> From<&'a ProcessRef> for Process<'a> {
         };
         Self {
             pid: process.owner.program.pid,
+            namespace_pid: process
+                .program
+                .as_deref()
+                .map(|program| program.namespace_pid)
+                .filter(|pid| *pid != 0 && *pid != process.owner.program.pid),
             name: known(|p| &p.name),
             exe: known(|p| &p.exe),
             uid: process.owner.uid,

@@ -226,7 +226,9 @@ fn observation(now: Timestamp, cookie: u64, event: FlowEvent, flow: &Flow) -> Ob
 
             remote_whereabouts: None,
             process: flow.exe.map(process),
+            last_process: None,
             peer_process: None,
+            nat: None,
             counters: Counters {
                 sent: flow.sent,
                 received: flow.received,
