@@ -22,6 +22,7 @@ pub mod resolver;
 pub mod running;
 pub mod script;
 pub mod segments;
+pub mod shared;
 pub mod truth;
 pub mod wait;
 

@@ -6,6 +6,7 @@
 mod addresses;
 mod control;
 mod detector;
+mod ends;
 mod flows;
 mod headers;
 mod lifecycle;
@@ -18,8 +19,10 @@ mod overlaps;
 mod owners;
 mod python;
 mod replay;
+mod resolving;
 mod schema;
 mod scoping;
+mod shared;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Output;

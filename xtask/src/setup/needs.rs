@@ -39,11 +39,13 @@ const BUILD: &[Program] = &[program(
 const TEST: &[Program] = &[
     program("nginx", &["nginx-light"], "server under test"),
     program("python3", &["python3"], "server under test"),
+    program("gunicorn", &["gunicorn"], "server under test, with workers"),
     program("node", &["nodejs"], "server under test"),
     program("curl", &["curl"], "client under test"),
     program("wrk", &["wrk"], "load"),
     program("ab", &["apache2-utils"], "load"),
     program("ip", &["iproute2"], "network namespaces"),
+    program("nft", &["nftables"], "NAT and lost packets between namespaces"),
     program("tcpdump", &["tcpdump"], "what was on the wire, as evidence"),
     program("bpftool", &["bpftool"], "what the kernel holds, as evidence"),
 ];
