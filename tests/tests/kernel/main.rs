@@ -7,6 +7,7 @@ mod addresses;
 mod control;
 mod detector;
 mod ends;
+mod endings;
 mod flows;
 mod headers;
 mod lifecycle;
