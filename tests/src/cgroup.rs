@@ -1,7 +1,7 @@
 //! A child cgroup below the cgroup v2 root, wherever this machine has mounted it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -34,6 +34,11 @@ impl ChildCgroup {
     /// Path below the root, as records and configuration name it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it is in the file system.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The same command, started inside.

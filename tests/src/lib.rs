@@ -23,6 +23,7 @@ pub mod running;
 pub mod script;
 pub mod segments;
 pub mod shared;
+pub mod tally;
 pub mod truth;
 pub mod wait;
 

@@ -101,7 +101,7 @@ impl Setup {
             r#"user nobody nogroup;
 worker_processes {workers};
 pid nginx.pid;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
     log_format truth escape=json '{{"method":"$request_method","target":"$request_uri","status":$status,'
         '"bytes_sent":$bytes_sent,"body_bytes_sent":$body_bytes_sent,"request_length":$request_length,'

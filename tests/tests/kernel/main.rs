@@ -4,13 +4,15 @@
 //! `MONITOR_TEST_REQUIRE` contains `kernel`.
 
 mod addresses;
+mod attaching;
 mod control;
 mod detector;
-mod ends;
 mod endings;
+mod ends;
 mod flows;
 mod headers;
 mod lifecycle;
+mod load;
 mod names;
 mod nginx;
 mod node;
