@@ -92,6 +92,10 @@ pub enum Incomplete {
     StillOpen,
     /// Evicted to stay within a bound.
     Evicted,
+    /// HTTP/2: the stream was reset before both messages were over.
+    Reset,
+    /// HTTP/2: the header refers to fields of headers that were not seen. What it refers to is absent.
+    HeadersUnseen,
 }
 
 impl Incomplete {
@@ -106,6 +110,8 @@ impl Incomplete {
             Self::NoRequest => "no_request",
             Self::StillOpen => "still_open",
             Self::Evicted => "evicted",
+            Self::Reset => "reset",
+            Self::HeadersUnseen => "headers_unseen",
         }
     }
 }
@@ -113,11 +119,12 @@ impl Incomplete {
 /// Request half of a transaction. Text is made printable and secrets are fingerprints already.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
-    /// Method as on the wire.
+    /// Method as on the wire; empty where it is not known.
     pub method: String,
-    /// Request target as on the wire, secret parameters replaced by fingerprints.
+    /// Request target as on the wire, secret parameters replaced by fingerprints; empty where it is not
+    /// known.
     pub target: String,
-    /// Path of the target, without query.
+    /// Path of the target, without query; empty where it is not known.
     pub path: String,
     /// `METHOD /path/{id}`, of requests to this host.
     pub endpoint: Option<Arc<str>>,
@@ -131,11 +138,14 @@ pub struct Request {
     pub agent_class: Option<AgentClass>,
     /// `Content-Type`.
     pub content_type: Option<String>,
-    /// Bytes from the first of the request line to the last of the empty line.
+    /// What an extended CONNECT asks for (RFC 8441): `websocket`.
+    pub protocol: Option<String>,
+    /// Bytes from the first of the request line to the last of the empty line. HTTP/2: payload of the HEADERS and
+    /// CONTINUATION frames, trailers too.
     pub header_bytes: u64,
-    /// Bytes on the wire after the header, chunk framing included.
+    /// Bytes on the wire after the header, chunk framing included. HTTP/2: payload of the DATA frames.
     pub body_bytes: u64,
-    /// Bytes of the body without chunk framing, where every byte of framing was seen.
+    /// Bytes of the body without chunk framing or padding, where every byte of framing was seen.
     pub decoded_bytes: Option<u64>,
 }
 
@@ -154,6 +164,29 @@ pub struct Response {
     pub decoded_bytes: Option<u64>,
     /// `Content-Length`, as announced.
     pub announced_bytes: Option<u64>,
+}
+
+/// A call of gRPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcCall {
+    /// Service, with its package.
+    pub service: String,
+    /// Method.
+    pub method: String,
+    /// `grpc-status` of the trailers, or of a response that is nothing but trailers.
+    pub status: Option<u16>,
+}
+
+impl GrpcCall {
+    /// From a path, `/service/method` (gRPC's PROTOCOL-HTTP2); a prefix before them belongs to the service.
+    pub fn new(path: &str, status: Option<u16>) -> Option<Self> {
+        let (service, method) = path.strip_prefix('/')?.rsplit_once('/')?;
+        Some(Self {
+            service: service.to_owned(),
+            method: method.to_owned(),
+            status,
+        })
+    }
 }
 
 /// Who asked.
@@ -207,6 +240,8 @@ pub struct HttpRecord {
     pub request: Option<Request>,
     /// The response; absent where none came.
     pub response: Option<Response>,
+    /// The call of gRPC that it is.
+    pub grpc: Option<GrpcCall>,
     /// Last request byte seen to first response byte, microseconds.
     pub latency_us: Option<u64>,
     /// First byte of the request to the last byte of the transaction, microseconds.

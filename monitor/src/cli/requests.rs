@@ -64,9 +64,13 @@ impl Show<10> for Requests {
         let cells = [
             terminal::clock(line.time),
             response.map_or_else(incomplete, |r| r.status.to_string()),
-            request.map(|r| r.method.to_string()).unwrap_or_default(),
+            request
+                .map(|r| r.method.as_deref().unwrap_or("?").to_owned())
+                .unwrap_or_default(),
             request.and_then(|r| r.host.as_deref()).unwrap_or_default().to_owned(),
-            request.map(|r| r.path.to_string()).unwrap_or_default(),
+            request
+                .map(|r| r.path.as_deref().unwrap_or("?").to_owned())
+                .unwrap_or_default(),
             http.latency_us.map(units::micros).unwrap_or_default(),
             request
                 .map(|r| units::bytes(r.header_bytes + r.body_bytes))

@@ -380,6 +380,7 @@ fn chunk(f: Fields<'_>, clock: Clock, head: usize, payload: impl FnOnce(&[u8]) -
             late: flag(abi::CHUNK_LATE),
             turn_start: flag(abi::CHUNK_TURN_START),
             datagram: flag(abi::CHUNK_DATAGRAM),
+            frame_start: flag(abi::CHUNK_FRAME_START),
             with_repeats: false,
         },
     })

@@ -287,6 +287,8 @@ pub struct ChunkFlags {
     pub with_repeats: bool,
     /// A datagram.
     pub datagram: bool,
+    /// The first byte is that of a frame of HTTP/2.
+    pub frame_start: bool,
 }
 
 /// Payload that arrived before its socket existed.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::enrich::networks::Whereabouts;
 use crate::event::{Counters, FlowCause, FlowFlags, FlowId, FlowSnapshot, Owner, Parent, Role};
 use crate::protocol::conversation::Conversation;
-use crate::protocol::http1::Transaction;
+use crate::protocol::transaction::Transaction;
 use crate::record::{HttpRecord, NameSource, Nat, ParentRef};
 use crate::time::Timestamp;
 

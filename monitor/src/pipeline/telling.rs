@@ -12,10 +12,10 @@ use crate::enrich::networks::Whereabouts;
 use crate::event::{Direction, FlowId, Role};
 use crate::flow::{FiveTuple, Flow};
 use crate::observation::{Destination, FlowObservation, Observation};
-use crate::protocol::http1::Transaction;
+use crate::protocol::transaction::Transaction;
 use crate::record::{
-    App, Body, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, HttpRecord,
-    HttpRole, NameSource, ParentRef,
+    App, Body, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, GrpcCall,
+    HttpRecord, HttpRole, NameSource, ParentRef,
 };
 use crate::time::Timestamp;
 
@@ -218,6 +218,7 @@ impl Pipeline {
             (Some(Direction::Received), _) | (None, Role::Passive | Role::Unknown) => HttpRole::Server,
         };
         let mut request = transaction.request;
+        let mut grpc = transaction.grpc;
         let (identity, login) = match (&request, role) {
             (Some(request), HttpRole::Server) => {
                 let peer = flow.tuple.map(|tuple| tuple.remote.ip().to_canonical());
@@ -236,6 +237,7 @@ impl Pipeline {
                 request.target = redacted;
                 // What the target does not hide its path has no need to.
                 request.path = self.privacy.redact_target(&request.path).into_owned();
+                grpc = grpc.and_then(|call| GrpcCall::new(&request.path, call.status));
             }
             if role == HttpRole::Server {
                 let status = transaction.response.as_ref().map(|response| response.status);
@@ -289,6 +291,7 @@ impl Pipeline {
             process: owner.map(|owner| self.programs.process(owner)),
             request,
             response: transaction.response,
+            grpc,
             latency_us: transaction.latency_us,
             duration_us: transaction.duration_us,
             identity,

@@ -1,6 +1,8 @@
 //! What a stream speaks, told from its first bytes and never from its port.
 
 use super::dns::shape::{self, Shape};
+use super::http1::Side;
+use super::http2::frame;
 
 /// Protocol of the first bytes of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub enum Guess {
     HttpResponse,
     /// HTTP/2 with prior knowledge (RFC 9113 section 3.4).
     Http2,
+    /// Frames of HTTP/2 whose beginning was not seen, and who sends them, where that shows.
+    Http2Frames(Option<Side>),
     /// A TLS `ClientHello` (RFC 8446 section 4.1.2): this is the client's direction.
     TlsClient,
     /// TLS, some other record (RFC 8446 section 5.1).
@@ -102,6 +106,15 @@ pub fn first_bytes(bytes: &[u8]) -> Guess {
                 Start::No => Guess::Other,
             },
         },
+    }
+}
+
+/// What `bytes` speak, which are the first that were seen of a direction that had begun before.
+pub fn later_bytes(bytes: &[u8]) -> Guess {
+    match (frame::start(bytes), first_bytes(bytes)) {
+        ((Start::Yes, side), _) => Guess::Http2Frames(side),
+        ((Start::More, _), Guess::Other) => Guess::More,
+        ((Start::More | Start::Likely | Start::No, _), guess) => guess,
     }
 }
 

@@ -6,8 +6,10 @@
 pub mod conversation;
 pub mod dns;
 pub mod http1;
+pub mod http2;
 pub mod identify;
 pub mod proxy;
 pub mod taps;
 pub mod text;
 pub mod tls;
+pub mod transaction;

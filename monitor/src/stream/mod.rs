@@ -129,6 +129,7 @@ impl Stream {
             turn: chunk.turn,
             // A segment that fills a hole may be the first of a turn whose second was seen first.
             turn_start: chunk.flags.turn_start || chunk.flags.late,
+            frame_start: chunk.flags.frame_start,
             peer,
         };
         if self.started && start <= self.next {
@@ -358,6 +359,7 @@ fn trim(data: &mut Data, next: u64) -> bool {
         }
         data.bytes.advance(behind as usize);
         data.offset = next;
+        data.frame_start = false;
     }
     !data.bytes.is_empty()
 }

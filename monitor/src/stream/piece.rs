@@ -26,6 +26,8 @@ pub struct Data {
     pub turn: u32,
     /// The first byte is the first of its turn.
     pub turn_start: bool,
+    /// The first byte is known to be that of a frame of HTTP/2.
+    pub frame_start: bool,
     /// Offset in the *other* direction that had been reached when this segment passed.
     pub peer: Option<u64>,
 }

@@ -39,6 +39,7 @@ impl Bench {
             after_skip,
             late,
             with_repeats: true,
+            frame_start: false,
             ..ChunkFlags::default()
         };
         if !late {
@@ -368,7 +369,7 @@ proptest! {
                 2 => { stream.give_up(); }
                 _ => {
                     let flags = ChunkFlags {
-                        after_skip: flag(2), after_hole: flag(3), late: flag(4), turn_start: flag(5), with_repeats: flag(6), datagram: false,
+                        after_skip: flag(2), after_hole: flag(3), late: flag(4), turn_start: flag(5), with_repeats: flag(6), datagram: false, frame_start: false,
                     };
                     let chunk = Chunk {
                         flow: FlowId::default(), time: now, direction: Direction::Sent, seq, segment_len, turn: seq % 3,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use monitor::event::Direction;
 use monitor::protocol::conversation::{Origin, StreamEnd};
 
+use crate::frames;
+
 /// Begins the part that says what is expected.
 const EXPECT: &str = "--- expect\n";
 
@@ -96,6 +98,8 @@ impl Fixture {
             }
             ">>>" => Step::Bytes(client, line_bytes(rest)?),
             "<<<" => Step::Bytes(server, line_bytes(rest)?),
+            ">2>" => Step::Bytes(client, frames::line(rest)?),
+            "<2<" => Step::Bytes(server, frames::line(rest)?),
             ">>*" => Step::Bytes(client, vec![b'x'; rest.parse().ok()?]),
             "<<*" => Step::Bytes(server, vec![b'x'; rest.parse().ok()?]),
             "><>" => Step::LeftOut(client, rest.parse().ok()?),

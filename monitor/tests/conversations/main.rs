@@ -5,6 +5,7 @@
 
 mod capture;
 mod fixture;
+mod frames;
 mod packets;
 mod replay;
 mod show;

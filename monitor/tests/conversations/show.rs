@@ -5,8 +5,8 @@ use std::fmt::Write;
 use monitor::event::Direction;
 use monitor::protocol::conversation::{Conversation, Message, Wants};
 use monitor::protocol::dns::{AnswerValue, DnsMessage};
-use monitor::protocol::http1::Transaction;
 use monitor::protocol::tls::Hellos;
+use monitor::protocol::transaction::Transaction;
 use monitor::record::HttpVersion;
 
 /// What was asked of the capture, at any time. Tails are left out: whether one is watched depends on segments.
@@ -113,7 +113,14 @@ fn http(text: &mut String, t: &Transaction) {
     let _ = write!(text, "http/{version} ");
     match &t.request {
         Some(request) => {
-            let _ = write!(text, "{} {}", request.method, request.target);
+            let known = |part: &'_ str| {
+                if part.is_empty() {
+                    "?".to_owned()
+                } else {
+                    part.to_owned()
+                }
+            };
+            let _ = write!(text, "{} {}", known(&request.method), known(&request.target));
             field(
                 text,
                 "path",
@@ -122,6 +129,7 @@ fn http(text: &mut String, t: &Transaction) {
             field(text, "host", request.host.as_ref());
             field(text, "agent", request.user_agent.as_ref());
             field(text, "type", request.content_type.as_ref());
+            field(text, "protocol", request.protocol.as_ref());
             sizes(text, request.header_bytes, request.body_bytes, request.decoded_bytes);
         }
         None => text.push('-'),
@@ -135,6 +143,10 @@ fn http(text: &mut String, t: &Transaction) {
             sizes(text, response.header_bytes, response.body_bytes, response.decoded_bytes);
         }
         None => text.push('-'),
+    }
+    if let Some(call) = &t.grpc {
+        let _ = write!(text, " grpc={}/{}", call.service, call.method);
+        field(text, "grpc_status", call.status);
     }
     let _ = write!(text, " ; turn={}", t.turn);
     field(text, "latency_us", t.latency_us);

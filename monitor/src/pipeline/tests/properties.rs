@@ -155,6 +155,7 @@ fn chunk() -> impl Strategy<Value = Chunk> {
                     late: flags & 0b11_0000 == 0b1_0000,
                     turn_start: flags & 0b100_0000 != 0,
                     with_repeats: flags & 1 == 0,
+                    frame_start: flags & 0b110 == 0b110,
                     datagram: flags & 0b1_1111 == 0b1_1111,
                 },
             },

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use self::undecided::Undecided;
 use super::dns::DnsTcp;
 use super::http1::{Http1, Side};
+use super::http2::Http2;
 use super::taps::Taps;
 use super::tls::Handshake;
 use crate::event::{Chunk, Direction};
@@ -70,6 +71,7 @@ enum Speech {
     /// Not clear yet; what came so far, where that is not enough to tell.
     Undecided(Option<Box<Undecided>>),
     Http1(Box<Http1>),
+    Http2(Box<Http2>),
     Tls(Box<Handshake>),
     Dns(Box<DnsTcp>),
     /// Nothing more is read, for this reason.
@@ -118,7 +120,7 @@ impl Conversation {
         let peer = chunk.peer_end.map(|(seq, time)| {
             let other = direction.reverse();
             if !self.stream(other).has_begun() {
-                self.missed_start(other);
+                self.missed_start(other, out);
             }
             let offset = self.stream(other).note_peer(seq, time, chunk.time);
             self.drain(other, out);
@@ -169,6 +171,10 @@ impl Conversation {
         if let Speech::Http1(http) = &mut self.speech {
             http.end(time, how, out);
         }
+        if let Speech::Http2(http) = &mut self.speech {
+            http.end(how, out);
+            self.after_http2();
+        }
         self.settle_watch();
     }
 
@@ -177,6 +183,7 @@ impl Conversation {
         let speech = match &self.speech {
             Speech::Undecided(undecided) => undecided.as_ref().map_or(0, |undecided| undecided.held_bytes()),
             Speech::Http1(http) => http.held_bytes(),
+            Speech::Http2(http) => http.held_bytes(),
             Speech::Tls(tls) => tls.held_bytes(),
             Speech::Dns(dns) => dns.held_bytes(),
             Speech::Opaque(_) => 0,
@@ -192,7 +199,11 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.release(out);
-                self.after_http();
+                self.after_http(out);
+            }
+            Speech::Http2(http) => {
+                http.release(out);
+                self.after_http2();
             }
             Speech::Tls(tls) => {
                 tls.give_up();
@@ -208,7 +219,7 @@ impl Conversation {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let tls = match &self.speech {
             Speech::Tls(tls) => tls.poll_timeout(),
-            Speech::Undecided(_) | Speech::Http1(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
+            Speech::Undecided(_) | Speech::Http1(_) | Speech::Http2(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
         };
         [self.sent.deadline(), self.received.deadline(), tls]
             .into_iter()
@@ -250,6 +261,7 @@ impl Conversation {
     pub fn request_of(&self, turn: u32) -> Option<&Request> {
         match &self.speech {
             Speech::Http1(http) => http.request_of(turn),
+            Speech::Http2(http) => http.request_of(turn),
             Speech::Undecided(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
         }
     }
@@ -258,6 +270,7 @@ impl Conversation {
     pub fn coverage(&self) -> Coverage {
         let (read, reason) = match &self.speech {
             Speech::Http1(http) => (http.understood(), http.not_understood()),
+            Speech::Http2(http) => (http.understood(), http.not_understood()),
             Speech::Dns(dns) => (dns.understood(), dns.not_understood()),
             Speech::Opaque(reason) => (0, Some(*reason)),
             Speech::Undecided(_) => (0, None),
@@ -301,15 +314,16 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => http.rewritten(side, offset, next),
             Speech::Undecided(undecided) => undecided.get_or_insert_default().rewritten(direction),
-            Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => {}
+            Speech::Http2(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => {}
         }
     }
 
     /// The first bytes of `direction` passed and were not seen.
-    fn missed_start(&mut self, direction: Direction) {
+    fn missed_start(&mut self, direction: Direction, out: &mut Vec<Message>) {
         let side = self.side(direction);
         match &mut self.speech {
             Speech::Http1(http) => http.missed_start(side),
+            Speech::Http2(http) => http.missed_start(side, out),
             Speech::Undecided(_) => {
                 self.late = true;
                 self.missed.get_or_insert(CoverageReason::Lost);
@@ -325,6 +339,7 @@ impl Conversation {
             let side = self.side(direction);
             let interest = match &self.speech {
                 Speech::Http1(http) => http.interest(side, next),
+                Speech::Http2(http) => http.interest(side, next),
                 Speech::Dns(dns) => dns.interest(side, next),
                 Speech::Undecided(_) => Interest::EVERYTHING,
                 Speech::Tls(tls) if tls.needs(side) => Interest::EVERYTHING,
@@ -363,7 +378,11 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.piece(side, Piece::Data(data), out);
-                self.after_http();
+                self.after_http(out);
+            }
+            Speech::Http2(http) => {
+                http.piece(side, Piece::Data(data), out);
+                self.after_http2();
             }
             Speech::Undecided(_) => self.identify(direction, data, out),
             Speech::Tls(tls) => {
@@ -391,7 +410,11 @@ impl Conversation {
         match &mut self.speech {
             Speech::Http1(http) => {
                 http.piece(side, Piece::Skip(skip), out);
-                self.after_http();
+                self.after_http(out);
+            }
+            Speech::Http2(http) => {
+                http.piece(side, Piece::Skip(skip), out);
+                self.after_http2();
             }
             Speech::Tls(tls) => {
                 tls.skip(side, skip.time);
@@ -402,7 +425,7 @@ impl Conversation {
         }
     }
 
-    fn after_http(&mut self) {
+    fn after_http(&mut self, out: &mut Vec<Message>) {
         let Speech::Http1(http) = &mut self.speech else {
             return;
         };
@@ -418,7 +441,13 @@ impl Conversation {
         if http.has_left() {
             self.app = http.became().or(self.app);
             self.understood += http.understood();
-            if http.tunnels() {
+            if let Some((upgraded, beyond)) = http.take_upgraded() {
+                let server = self.client.map(Direction::reverse);
+                self.speech = Speech::Http2(Box::new(Http2::upgraded(upgraded, Arc::clone(&self.taps))));
+                if let (Some(server), Some(data)) = (server, beyond) {
+                    self.data(server, data, out);
+                }
+            } else if http.tunnels() {
                 // Its first bytes tell what it is, or nothing more is read.
                 self.missed = self.missed.or(http.not_understood());
                 self.speech = Speech::Undecided(None);
@@ -427,6 +456,15 @@ impl Conversation {
                 self.close(CoverageReason::Unsupported);
             }
         }
+    }
+
+    fn after_http2(&mut self) {
+        let Speech::Http2(http) = &mut self.speech else {
+            return;
+        };
+        let given_up = http.take_evicted();
+        self.evicted.requests += given_up.requests;
+        self.evicted.headers += given_up.headers;
     }
 
     /// Nothing more is read.
@@ -484,6 +522,7 @@ impl Conversation {
     fn awaits_tail(&self) -> bool {
         match &self.speech {
             Speech::Http1(http) => http.awaits_response_end(),
+            Speech::Http2(http) => http.awaits_response_end(),
             Speech::Undecided(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => false,
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::event::Direction;
 use crate::protocol::dns::{DnsError, DnsMessage};
-use crate::protocol::http1::Transaction;
 use crate::protocol::tls::{HelloError, Hellos};
+use crate::protocol::transaction::Transaction;
 
 /// Which end opened the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -335,6 +335,7 @@ proptest! {
                         flags: ChunkFlags {
                             after_skip: jump > 0 && flag(2), after_hole: jump > 0 && flag(3), late: jump < 0 && flag(4), turn_start,
                             with_repeats: flag(5), datagram: false,
+                            frame_start: false,
                         },
                     }, &mut out);
                 }

@@ -8,6 +8,7 @@ use super::{Beginning, Conversation, Message, Speech};
 use crate::event::Direction;
 use crate::protocol::dns::DnsTcp;
 use crate::protocol::http1::{Http1, Side};
+use crate::protocol::http2::{Http2, frame};
 use crate::protocol::identify::{self, Guess};
 use crate::protocol::proxy::{self, Preface};
 use crate::record::{App, CoverageReason};
@@ -49,6 +50,11 @@ impl Conversation {
         let Speech::Undecided(undecided) = &mut self.speech else {
             return;
         };
+        let read = if self.late {
+            identify::later_bytes
+        } else {
+            identify::first_bytes
+        };
         let held = undecided
             .as_mut()
             .filter(|u| u.held.iter().any(|(d, _)| *d == direction));
@@ -60,7 +66,7 @@ impl Conversation {
                 return;
             }
             undecided.hold(direction, data);
-            let guess = identify::first_bytes(&undecided.prefix(direction));
+            let guess = read(&undecided.prefix(direction));
             let full = undecided.bytes > MAX_UNDECIDED_BYTES || undecided.held.len() > MAX_UNDECIDED_SEGMENTS;
             match guess {
                 Guess::More | Guess::LikelyRequest if !full => {}
@@ -70,11 +76,20 @@ impl Conversation {
         }
         // Numbers of turns begin at 1: anything else was preceded by what was not seen.
         self.late |= !data.turn_start || data.turn > 1;
+        if self.late && data.frame_start {
+            let (_, side) = frame::start(&data.bytes);
+            return self.decide(direction, Guess::Http2Frames(side), Some(data), out);
+        }
         if self.late && !data.turn_start {
             self.missed.get_or_insert(CoverageReason::JoinedLate);
             return;
         }
-        match identify::first_bytes(&data.bytes) {
+        let read = if self.late {
+            identify::later_bytes
+        } else {
+            identify::first_bytes
+        };
+        match read(&data.bytes) {
             Guess::More | Guess::LikelyRequest => {
                 undecided.get_or_insert_default().hold(direction, data);
             }
@@ -147,7 +162,9 @@ impl Conversation {
             Guess::HttpRequest | Guess::LikelyRequest => (Some(App::Http1), Some(direction)),
             Guess::HttpResponse => (Some(App::Http1), Some(direction.reverse())),
             Guess::TlsClient => (Some(App::Tls), Some(direction)),
-            Guess::Http2 => (Some(App::Http2), Some(direction)),
+            Guess::Http2 | Guess::Http2Frames(Some(Side::Client)) => (Some(App::Http2), Some(direction)),
+            Guess::Http2Frames(None) => (Some(App::Http2), self.client),
+            Guess::Http2Frames(Some(Side::Server)) => (Some(App::Http2), Some(direction.reverse())),
             Guess::Tls => (Some(App::Tls), self.client),
             Guess::DnsQuery => (Some(App::Dns), Some(direction)),
             Guess::DnsResponse => (Some(App::Dns), Some(direction.reverse())),
@@ -155,7 +172,9 @@ impl Conversation {
         };
         // Which end connected is known for certain, or not at all: what contradicts it is something else.
         let contradicts = self.client.is_some() && self.client != client;
-        let Some(app) = speech.filter(|_| !contradicts) else {
+        // Frames that either end may have sent tell nothing where it is not known who connected.
+        let anybodys = guess == Guess::Http2Frames(None) && self.client.is_none();
+        let Some(app) = speech.filter(|_| !contradicts && !anybodys) else {
             self.strikes += 1;
             if self.late && self.strikes < MAX_STRIKES {
                 self.missed.get_or_insert(CoverageReason::JoinedLate);
@@ -172,13 +191,18 @@ impl Conversation {
         self.client = client;
         let held = match &mut self.speech {
             Speech::Undecided(undecided) => undecided.take().unwrap_or_default(),
-            Speech::Http1(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => Box::default(),
+            Speech::Http1(_) | Speech::Http2(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => Box::default(),
         };
         match (app, guess) {
             (App::Tls, Guess::TlsClient) => self.speech = Speech::Tls(Box::default()),
             (App::Tls, _) => self.close(CoverageReason::Encrypted),
             (App::Dns, _) => self.speech = Speech::Dns(Box::new(DnsTcp::new(self.late))),
-            (App::Http2 | App::Websocket, _) => self.close(CoverageReason::Unsupported),
+            (App::Http2, Guess::Http2Frames(_)) => {
+                let side = self.side(direction);
+                self.speech = Speech::Http2(Box::new(Http2::joined_late(side, Arc::clone(&self.taps))));
+            }
+            (App::Http2, _) => self.speech = Speech::Http2(Box::new(Http2::new(Arc::clone(&self.taps)))),
+            (App::Websocket, _) => self.close(CoverageReason::Unsupported),
             (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late, Arc::clone(&self.taps)))),
         }
         if let Speech::Http1(http) = &mut self.speech {
@@ -204,7 +228,12 @@ impl Conversation {
                 break;
             };
             let direction = *direction;
-            let guess = identify::first_bytes(&undecided.prefix(direction));
+            let read = if self.late {
+                identify::later_bytes
+            } else {
+                identify::first_bytes
+            };
+            let guess = read(&undecided.prefix(direction));
             self.decide(direction, guess, None, out);
         }
     }

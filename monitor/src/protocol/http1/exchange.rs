@@ -2,39 +2,16 @@
 
 use std::time::Duration;
 
+use super::Upgraded;
 use super::anomaly::Anomalies;
 use super::body::Body;
 use super::fields::Coding;
 use super::half::{Mark, Side};
 use super::head::{Method, RequestHead, ResponseHead};
 use crate::protocol::taps::Taken;
+use crate::protocol::transaction::Transaction;
 use crate::record::{HttpVersion, Incomplete, Request, Response};
 use crate::time::Timestamp;
-
-/// A request and its response, ended or cut off. Text is printable; secrets are not taken out yet.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transaction {
-    /// Version of the request, else of the response.
-    pub version: HttpVersion,
-    /// The request; absent where only the response was seen.
-    pub request: Option<Request>,
-    /// The response; absent where none came.
-    pub response: Option<Response>,
-    /// Turn of the request's first byte; 0 where the request was not seen.
-    pub turn: u32,
-    /// First byte of the request, else of the response.
-    pub start: Timestamp,
-    /// Last request byte to first response byte, microseconds.
-    pub latency_us: Option<u64>,
-    /// `start` to the last byte, microseconds.
-    pub duration_us: u64,
-    /// Names of what was odd.
-    pub anomalies: Vec<&'static str>,
-    /// Why it is not complete, if it is not.
-    pub incomplete: Option<Incomplete>,
-    /// What was kept of the request for enrichment; secrets in clear.
-    pub taken: Taken,
-}
 
 /// One message of an exchange.
 #[derive(Clone, Copy, Debug, Default)]
@@ -230,6 +207,24 @@ impl Exchange {
         }
     }
 
+    /// As the first stream of the HTTP/2 connection that it asked for; else it stays what it is.
+    pub(super) fn upgrade(mut self: Box<Self>) -> Result<Upgraded, Box<Self>> {
+        match (self.request.take(), self.asked.end) {
+            (Some(request), Some(end)) if self.incomplete.is_none() => Ok(Upgraded {
+                request,
+                taken: self.taken,
+                start: self.asked.begin.time,
+                end,
+                turn: self.asked.begin.turn,
+                anomalies: self.anomalies.names(),
+            }),
+            (request, _) => {
+                self.request = request;
+                Err(self)
+            }
+        }
+    }
+
     /// Tells it.
     pub(super) fn into_transaction(self) -> Transaction {
         let first = match (&self.request, self.answered) {
@@ -253,6 +248,7 @@ impl Exchange {
             },
             request: self.request,
             response: self.response,
+            grpc: None,
             start: first.time,
             latency_us: latency,
             duration_us: micros(latest.since(first.time)),

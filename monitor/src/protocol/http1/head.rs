@@ -169,9 +169,7 @@ impl RequestHead {
                 user_agent: fields.user_agent.map(|v| printable(v, MAX_TEXT)),
                 agent_class: None,
                 content_type: fields.content_type.map(|v| printable(v, MAX_TEXT)),
-                header_bytes: 0,
-                body_bytes: 0,
-                decoded_bytes: None,
+                ..Request::default()
             },
             version,
             method: match method {

@@ -17,7 +17,6 @@ mod pairing;
 mod reader;
 mod trailer;
 
-pub use self::exchange::Transaction;
 pub use self::half::Side;
 
 use std::collections::VecDeque;
@@ -28,9 +27,9 @@ use self::anomaly::Anomaly;
 use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
-use super::taps::Taps;
+use super::taps::{Taken, Taps};
 use crate::record::{App, CoverageReason, Incomplete, Request};
-use crate::stream::{Absence, Interest, Piece, Skip};
+use crate::stream::{Absence, Data, Interest, Piece, Skip};
 use crate::time::Timestamp;
 
 /// Most requests that wait for an answer on one connection; the oldest is given up for a newer one. Clients that
@@ -49,6 +48,23 @@ enum Answering {
     Oldest,
     /// A request that was given up.
     Nobody,
+}
+
+/// A request that asked for HTTP/2 and got it: it is answered there (RFC 7540 section 3.2).
+#[derive(Debug)]
+pub struct Upgraded {
+    /// The request.
+    pub request: Request,
+    /// What was kept of it for enrichment.
+    pub taken: Taken,
+    /// Its first byte.
+    pub start: Timestamp,
+    /// Its last byte.
+    pub end: Timestamp,
+    /// Turn of its first byte.
+    pub turn: u32,
+    /// What was odd so far.
+    pub anomalies: Vec<&'static str>,
 }
 
 /// An HTTP/1.x connection.
@@ -70,6 +86,10 @@ pub struct Http1 {
     became: Option<App>,
     /// It carries another connection.
     tunnels: bool,
+    /// The request that HTTP/2 answers.
+    upgraded: Option<Box<Upgraded>>,
+    /// Bytes after the response that granted it.
+    beyond: Option<Data>,
     /// A header did not fit in what is copied; taken by [`Self::take_truncated`].
     truncated: Option<Side>,
     /// The connection was joined late, and no message was seen yet.
@@ -93,6 +113,8 @@ impl Http1 {
             left: false,
             became: None,
             tunnels: false,
+            upgraded: None,
+            beyond: None,
             truncated: None,
             joined_late,
             understood: 0,
@@ -172,6 +194,12 @@ impl Http1 {
     /// The server agreed to `CONNECT`: what follows is another connection.
     pub fn tunnels(&self) -> bool {
         self.tunnels
+    }
+
+    /// The request that is answered over HTTP/2 from now on, and bytes of the server that came already; once.
+    pub fn take_upgraded(&mut self) -> Option<(Upgraded, Option<Data>)> {
+        let upgraded = self.upgraded.take()?;
+        Some((*upgraded, self.beyond.take()))
     }
 
     /// A response body is under way whose length is known.

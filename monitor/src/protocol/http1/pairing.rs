@@ -7,7 +7,7 @@ use super::half::{Mark, Place, Side};
 use super::head::{Framing, RequestHead, ResponseHead};
 use super::{Answering, Http1, MAX_PENDING};
 use crate::protocol::conversation::Message;
-use crate::record::Incomplete;
+use crate::record::{App, Incomplete};
 use crate::time::Timestamp;
 
 /// A header and where it was.
@@ -79,6 +79,14 @@ impl Http1 {
         let unasked = self
             .current(Side::Server)
             .is_none_or(|exchange| exchange.method.is_none());
+        if framing == Framing::Tunnel(Some(App::Http2))
+            && let Some(answered) = self.exchanges.pop_front()
+        {
+            match answered.upgrade() {
+                Ok(upgraded) => self.upgraded = Some(Box::new(upgraded)),
+                Err(answered) => self.exchanges.push_front(answered),
+            }
+        }
         self.begin_body(Side::Server, framing, extent.last, out);
         if let Place::Body(body) = &mut self.server.place {
             // It may have answered HEAD.

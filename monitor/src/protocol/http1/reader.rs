@@ -20,6 +20,10 @@ impl Http1 {
     /// Bytes of `side`, in order.
     pub(super) fn data(&mut self, side: Side, mut data: Data, out: &mut Vec<Message>) {
         while !data.bytes.is_empty() {
+            if side == Side::Server && self.upgraded.is_some() {
+                self.beyond = Some(data);
+                return;
+            }
             match &mut self.half_mut(side).place {
                 Place::Head => self.head_data(side, &mut data, out),
                 Place::Body(body) if body.kind == Kind::Unknown || body.doubtful => self.probe(side, &mut data, out),

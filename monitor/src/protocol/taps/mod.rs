@@ -77,6 +77,13 @@ pub struct Taken {
     kept: Vec<u8>,
 }
 
+/// What is kept of a request while its fields come.
+#[derive(Debug, Default)]
+pub struct Taking {
+    order: FieldOrder,
+    taken: Taken,
+}
+
 impl Taps {
     /// Asks for these fields and cookies, and for what is said at these logins.
     pub fn new<'a>(
@@ -104,16 +111,26 @@ impl Taps {
         fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
         whole: bool,
     ) -> Taken {
-        let mut order = FieldOrder::default();
-        let mut taken = Taken::default();
+        let mut taking = Taking::default();
         for (name, value) in fields {
-            order.add(name);
-            if self.lengths & bit(name) != 0
-                && let Some((_, tap)) = self.names.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))
-            {
-                self.keep(&mut taken, *tap, value);
-            }
+            self.field(&mut taking, name, value);
         }
+        self.finish(taking, request, whole)
+    }
+
+    /// Likewise where fields come one by one: the next one.
+    pub fn field(&self, taking: &mut Taking, name: &[u8], value: &[u8]) {
+        taking.order.add(name);
+        if self.lengths & bit(name) != 0
+            && let Some((_, tap)) = self.names.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))
+        {
+            self.keep(&mut taking.taken, *tap, value);
+        }
+    }
+
+    /// All fields were there.
+    pub fn finish(&self, taking: Taking, request: &Request, whole: bool) -> Taken {
+        let Taking { order, mut taken } = taking;
         taken.said = self.logins.find(request).map(|login| Box::new(Said::new(login)));
         taken.order = Some(order).filter(|order| whole && !order.is_empty());
         taken

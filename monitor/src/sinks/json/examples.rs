@@ -14,7 +14,7 @@ use crate::flow::{FiveTuple, Transport};
 use crate::protocol::taps::FieldOrder;
 use crate::protocol::tls::ServerHello;
 use crate::record::{
-    App, Body, Client, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord,
+    App, Body, Client, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, GrpcCall,
     HttpRecord, HttpRole, HttpVersion, Incomplete, NameSource, Nat, ParentRef, ProcessRef, Record, Request, Response,
     StatsRecord, TlsRecord,
 };
@@ -92,6 +92,7 @@ pub(crate) fn http() -> HttpRecord {
             user_agent: Some("curl/8.0".to_owned()),
             agent_class: Some(AgentClass::Library),
             content_type: Some("application/json".to_owned()),
+            protocol: Some("websocket".to_owned()),
             header_bytes: 180,
             body_bytes: 52,
             decoded_bytes: Some(40),
@@ -103,6 +104,11 @@ pub(crate) fn http() -> HttpRecord {
             body_bytes: 33,
             decoded_bytes: Some(33),
             announced_bytes: Some(33),
+        }),
+        grpc: Some(GrpcCall {
+            service: "shop.Orders".to_owned(),
+            method: "Create".to_owned(),
+            status: Some(0),
         }),
         latency_us: Some(1_500),
         duration_us: 2_000,
@@ -130,6 +136,7 @@ pub(crate) fn least_http() -> HttpRecord {
         process: None,
         request: None,
         response: None,
+        grpc: None,
         latency_us: None,
         identity: Vec::new(),
         login: None,

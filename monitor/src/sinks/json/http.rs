@@ -40,6 +40,9 @@ pub struct Http<'a> {
     /// The response; absent where none came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<Response<'a>>,
+    /// The call of gRPC that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<Grpc<'a>>,
     /// Last request byte seen to first response byte, microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<u64>,
@@ -169,11 +172,14 @@ pub struct Server<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Request<'a> {
     /// Method as on the wire.
-    pub method: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Text<'a>>,
     /// Target as on the wire, secret parameters replaced by fingerprints.
-    pub target: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Text<'a>>,
     /// Path of the target, without query.
-    pub path: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<Text<'a>>,
     /// `METHOD /path/{id}`: what of this host's APIs it is for, by an OpenAPI document, else as learned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Text<'a>>,
@@ -192,13 +198,44 @@ pub struct Request<'a> {
     /// `Content-Type`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<Text<'a>>,
-    /// Bytes from the first of the request line to the last of the empty line.
+    /// What an extended CONNECT asks for (RFC 8441).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Text<'a>>,
+    /// Bytes from the first of the request line to the last of the empty line. HTTP/2: payload of the HEADERS and
+    /// CONTINUATION frames, trailers too.
     pub header_bytes: u64,
-    /// Bytes on the wire after the header, chunk framing included.
+    /// Bytes on the wire after the header, chunk framing included. HTTP/2: payload of the DATA frames.
     pub body_bytes: u64,
-    /// Bytes of the body without chunk framing, where every byte of framing was seen.
+    /// Bytes of the body without chunk framing or padding, where every byte of framing was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoded_bytes: Option<u64>,
+}
+
+/// A call of gRPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Grpc<'a> {
+    /// Service, with its package.
+    pub service: Text<'a>,
+    /// Method.
+    pub method: Text<'a>,
+    /// `grpc-status`; absent where none came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl<'a> From<&'a record::GrpcCall> for Grpc<'a> {
+    fn from(call: &'a record::GrpcCall) -> Self {
+        Self {
+            service: Text::Borrowed(&call.service),
+            method: Text::Borrowed(&call.method),
+            status: call.status,
+        }
+    }
+}
+
+/// What is empty is not known.
+fn known(text: &str) -> Option<Text<'_>> {
+    (!text.is_empty()).then_some(Text::Borrowed(text))
 }
 
 /// The response half.
@@ -209,11 +246,11 @@ pub struct Response<'a> {
     /// `Content-Type`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<Text<'a>>,
-    /// Bytes of status line and header.
+    /// Bytes of status line and header; HTTP/2 as in the request.
     pub header_bytes: u64,
-    /// Bytes on the wire after the header, chunk framing included.
+    /// Bytes on the wire after the header, chunk framing included. HTTP/2: payload of the DATA frames.
     pub body_bytes: u64,
-    /// Bytes of the body without chunk framing, where every byte of framing was seen.
+    /// Bytes of the body without chunk framing or padding, where every byte of framing was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoded_bytes: Option<u64>,
     /// `Content-Length` as announced.
@@ -244,6 +281,7 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
             process: record.process.as_ref().map(Process::from),
             request: record.request.as_ref().map(Request::from),
             response: record.response.as_ref().map(Response::from),
+            grpc: record.grpc.as_ref().map(Grpc::from),
             latency_us: record.latency_us,
             duration_us: record.duration_us,
             identity: record.identity.iter().map(Identity::from).collect(),
@@ -260,15 +298,16 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
 impl<'a> From<&'a record::Request> for Request<'a> {
     fn from(request: &'a record::Request) -> Self {
         Self {
-            method: Text::Borrowed(&request.method),
-            target: Text::Borrowed(&request.target),
-            path: Text::Borrowed(&request.path),
+            method: known(&request.method),
+            target: known(&request.target),
+            path: known(&request.path),
             endpoint: request.endpoint.as_deref().map(Text::Borrowed),
             documented: request.documented,
             host: request.host.as_deref().map(Text::Borrowed),
             user_agent: request.user_agent.as_deref().map(Text::Borrowed),
             agent_class: request.agent_class.map(|class| Text::Borrowed(class.name())),
             content_type: request.content_type.as_deref().map(Text::Borrowed),
+            protocol: request.protocol.as_deref().map(Text::Borrowed),
             header_bytes: request.header_bytes,
             body_bytes: request.body_bytes,
             decoded_bytes: request.decoded_bytes,

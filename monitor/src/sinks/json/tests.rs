@@ -39,12 +39,13 @@ fn http_as_in_the_contract() {
                 "method": "POST", "target": "/orders?token=key:3fa9c1d2", "path": "/orders",
                 "endpoint": "POST /orders", "documented": true,
                 "host": "api.example.com", "user_agent": "curl/8.0", "agent_class": "library", "content_type": "application/json",
-                "header_bytes": 180, "body_bytes": 52, "decoded_bytes": 40,
+                "protocol": "websocket", "header_bytes": 180, "body_bytes": 52, "decoded_bytes": 40,
             },
             "response": {
                 "status": 201, "content_type": "application/json", "header_bytes": 120, "body_bytes": 33,
                 "decoded_bytes": 33, "announced_bytes": 33,
             },
+            "grpc": { "service": "shop.Orders", "method": "Create", "status": 0 },
             "latency_us": 1500, "duration_us": 2000,
             "identity": [
                 { "kind": "account", "id": "alice", "source": "jwt", "verified": false, "unproven": true },

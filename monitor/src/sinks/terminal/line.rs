@@ -21,9 +21,9 @@ pub fn http(style: Style, time: Time, http: &Http<'_>) -> String {
             let host = r.host.as_deref().unwrap_or_default();
             format!(
                 "{} {}{}",
-                printable(&r.method, 20),
+                printable(r.method.as_deref().unwrap_or("?"), 20),
                 printable(host, NAME),
-                printable(&r.path, NAME)
+                printable(r.path.as_deref().unwrap_or("?"), NAME)
             )
         },
     );

@@ -1,0 +1,32 @@
+//! A request and its response, whatever version of HTTP carried them.
+
+use crate::protocol::taps::Taken;
+use crate::record::{GrpcCall, HttpVersion, Incomplete, Request, Response};
+use crate::time::Timestamp;
+
+/// A request and its response, ended or cut off. Text is printable; secrets are not taken out yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transaction {
+    /// Version of the request, else of the response.
+    pub version: HttpVersion,
+    /// The request; absent where only the response was seen.
+    pub request: Option<Request>,
+    /// The response; absent where none came.
+    pub response: Option<Response>,
+    /// The call of gRPC that it is.
+    pub grpc: Option<GrpcCall>,
+    /// Turn of the request's first byte; 0 where the request was not seen.
+    pub turn: u32,
+    /// First byte of the request, else of the response.
+    pub start: Timestamp,
+    /// Last request byte to first response byte, microseconds.
+    pub latency_us: Option<u64>,
+    /// `start` to the last byte, microseconds.
+    pub duration_us: u64,
+    /// Names of what was odd.
+    pub anomalies: Vec<&'static str>,
+    /// Why it is not complete, if it is not.
+    pub incomplete: Option<Incomplete>,
+    /// What was kept of the request for enrichment; secrets in clear.
+    pub taken: Taken,
+}
