@@ -25,7 +25,7 @@ const READABLE: [(&str, &str); 6] = [
         "TLS",
         "handshake only: server name, ALPN, version; what is inside is counted",
     ),
-    ("HTTP/2", "counted, not read"),
+    ("HTTP/2 in clear", "likewise, as far as the first bytes of each turn go"),
     ("DNS over UDP", "questions and answers of this host"),
     ("WebSocket", "the handshake, then counted"),
     (
