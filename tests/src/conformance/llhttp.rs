@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use monitor::event::{Chunk, ChunkFlags, Direction, FlowId};
 use monitor::protocol::conversation::{Conversation, Message, Origin, StreamEnd};
-use monitor::protocol::http1::Transaction;
+use monitor::protocol::transaction::Transaction;
 use monitor::time::Timestamp;
 
 use super::files;
