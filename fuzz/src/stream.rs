@@ -70,6 +70,7 @@ pub fn stream(bytes: &[u8]) {
                         turn_start: flags & 32 != 0,
                         with_repeats: op & 1 != 0,
                         datagram: false,
+                        frame_start: op & 2 != 0,
                     },
                 };
                 if let Some(data) = stream.offer(chunk, None) {

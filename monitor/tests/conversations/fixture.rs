@@ -5,7 +5,8 @@ use std::time::Duration;
 use monitor::event::Direction;
 use monitor::protocol::conversation::{Origin, StreamEnd};
 
-use crate::frames;
+#[path = "frames.rs"]
+mod frames;
 
 /// Begins the part that says what is expected.
 const EXPECT: &str = "--- expect\n";

@@ -5,7 +5,6 @@
 
 mod capture;
 mod fixture;
-mod frames;
 mod packets;
 mod replay;
 mod show;

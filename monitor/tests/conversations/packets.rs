@@ -11,7 +11,7 @@ use monitor::packet::hosts::Hosts;
 use monitor::packet::{LinkType, Packet, Tracker};
 use monitor::pipeline::{Output, Pipeline};
 use monitor::protocol::conversation::{Origin, StreamEnd};
-use monitor::protocol::http1::Transaction;
+use monitor::protocol::transaction::Transaction;
 use monitor::record::{Body, Incomplete, Request, Response};
 use monitor::time::Timestamp;
 

@@ -150,7 +150,8 @@ fn a_duplex_stream_at_full_speed_stays_within_its_budget() {
     let mut daemon = Launch::new().start();
     let began = std::time::Instant::now();
     let moved = net.inside(|| stream_both_ways(here(PORT), std::time::Duration::from_secs(2)));
-    let seconds = began.elapsed().as_secs_f64();
+    let took = began.elapsed();
+    let seconds = took.as_secs_f64();
     daemon.wait_for_closes(PORT, 1);
     let records = daemon.stop();
     let close = records.close(PORT);
@@ -159,7 +160,7 @@ fn a_duplex_stream_at_full_speed_stays_within_its_budget() {
     let copied = records.stats().number("/events/bytes_copied").expect("a number");
     // Each direction its rate, its burst, and the turn in which it ran out; nothing else on this host is read meanwhile
     // but what another program may say.
-    let most = (2.0 * BUDGET as f64 * (seconds + 1.0)) as u64 + (1 << 20);
+    let most = 2 * BUDGET * (took.as_secs() + 2) + (1 << 20);
     assert!(
         copied <= most,
         "{copied} bytes copied in {seconds:.1} s, {most} at most"
