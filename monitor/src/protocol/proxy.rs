@@ -114,8 +114,8 @@ mod tests {
 
     use super::*;
 
-    fn end(text: &str) -> Option<SocketAddr> {
-        Some(text.parse().unwrap())
+    fn end(text: &str) -> SocketAddr {
+        text.parse().unwrap()
     }
 
     #[test]
@@ -123,11 +123,11 @@ mod tests {
         for (text, expected) in [
             (
                 "PROXY TCP4 198.51.100.7 192.0.2.1 4711 443\r\nGET",
-                Preface::Whole(44, end("198.51.100.7:4711")),
+                Preface::Whole(44, Some(end("198.51.100.7:4711"))),
             ),
             (
                 "PROXY TCP6 2001:db8::7 2001:db8::1 4711 443\r\n",
-                Preface::Whole(45, end("[2001:db8::7]:4711")),
+                Preface::Whole(45, Some(end("[2001:db8::7]:4711"))),
             ),
             ("PROXY UNKNOWN\r\n", Preface::Whole(15, None)),
             ("PROXY UNKNOWN a b c d\r\n", Preface::Whole(23, None)),
@@ -157,19 +157,22 @@ mod tests {
     fn binary_headers() {
         let v4 = [198, 51, 100, 7, 192, 0, 2, 1, 0x12, 0x67, 1, 187];
         let whole = binary_of(0x21, 0x11, &v4);
-        assert_eq!(read(&whole), Preface::Whole(28, end("198.51.100.7:4711")));
+        assert_eq!(read(&whole), Preface::Whole(28, Some(end("198.51.100.7:4711"))));
         for cut in 0..whole.len() {
             assert_eq!(read(&whole[..cut]), Preface::More, "{cut}");
         }
         let more = binary_of(0x21, 0x11, &[&v4[..], b"\x04\0\x01x"].concat());
-        assert_eq!(read(&more), Preface::Whole(32, end("198.51.100.7:4711")));
+        assert_eq!(read(&more), Preface::Whole(32, Some(end("198.51.100.7:4711"))));
         assert_eq!(read(&binary_of(0x20, 0x11, &v4)), Preface::Whole(28, None));
         assert_eq!(read(&binary_of(0x21, 0x11, &v4[..5])), Preface::Whole(21, None));
         assert_eq!(read(&binary_of(0x11, 0x11, &v4)), Preface::None);
         let mut v6 = Ipv6Addr::LOCALHOST.octets().to_vec();
         v6.extend_from_slice(&[0; 16]);
         v6.extend_from_slice(&[0, 80, 0, 81]);
-        assert_eq!(read(&binary_of(0x21, 0x21, &v6)), Preface::Whole(52, end("[::1]:80")));
+        assert_eq!(
+            read(&binary_of(0x21, 0x21, &v6)),
+            Preface::Whole(52, Some(end("[::1]:80")))
+        );
         assert_eq!(read(b"\r\n\r\nGET / HTTP/1.1\r\n"), Preface::None);
     }
 
