@@ -1,6 +1,7 @@
 //! Our reading of captures and vectors of others, compared with theirs.
 
 pub mod captures;
+pub mod hpack;
 pub mod llhttp;
 pub mod report;
 pub mod suricata;
@@ -21,6 +22,10 @@ pub fn compare(folder: &Path) -> anyhow::Result<Report> {
     let vectors = folder.join("http1/llhttp");
     if vectors.exists() {
         corpora.push(llhttp::compare(&vectors)?);
+    }
+    let vectors = folder.join("hpack");
+    if vectors.exists() {
+        corpora.push(hpack::compare(&vectors)?);
     }
     let pcap = folder.join("pcap");
     if pcap.exists() {
