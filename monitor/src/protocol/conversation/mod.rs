@@ -39,8 +39,8 @@ pub struct Conversation {
     app: Option<App>,
     /// Where the beginning is, before any message: may a header of the PROXY protocol come?
     preface: Beginning,
-    /// The client that such a header names.
-    proxied: Option<SocketAddr>,
+    /// The client that such a header names; boxed, since few connections have one.
+    proxied: Option<Box<SocketAddr>>,
     /// The beginning was not seen.
     late: bool,
     strikes: u8,
@@ -244,7 +244,7 @@ impl Conversation {
 
     /// The client for whom the peer speaks, by the PROXY protocol.
     pub fn proxied(&self) -> Option<SocketAddr> {
-        self.proxied
+        self.proxied.as_deref().copied()
     }
 
     /// What it speaks, once known.

@@ -134,7 +134,7 @@ impl Conversation {
                 data.offset += (len - before) as u64;
                 data.turn_start = true;
                 self.understood += len as u64;
-                self.proxied = client;
+                self.proxied = client.map(Box::new);
                 self.preface = if data.bytes.is_empty() {
                     Beginning::AfterHeader
                 } else {
