@@ -18,7 +18,7 @@ use crate::here;
 use crate::overflow::each_open_has_one_close;
 
 /// What every script begins with: the listening end `server()`, the connecting one `client()`, and a close that resets.
-const PRELUDE: &str = "import os, socket, struct, sys, time
+pub(crate) const PRELUDE: &str = "import os, socket, struct, sys, time
 PORT = int(sys.argv[1])
 def listen(backlog=8):
     s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod attaching;
+mod bytes;
 mod control;
 mod detector;
 mod endings;
