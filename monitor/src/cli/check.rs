@@ -23,10 +23,10 @@ const READABLE: [(&str, &str); 6] = [
     ),
     (
         "TLS",
-        "handshake only: server name, ALPN, version; what is inside is counted",
+        "handshake only: server name, ALPN, versions, JA4; what is inside is counted",
     ),
     ("HTTP/2 in clear", "likewise, as far as the first bytes of each turn go"),
-    ("DNS over UDP", "questions and answers of this host"),
+    ("DNS", "questions and answers of this host, over UDP and TCP"),
     ("WebSocket", "the handshake, then counted"),
     (
         "anything else",
