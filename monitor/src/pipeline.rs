@@ -26,6 +26,7 @@ use rustc_hash::FxHashMap;
 use crate::alert::Alert;
 use crate::alerts::Desk;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
+use crate::baseline::budget::Allotment;
 use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::detectors::Registry;
@@ -333,6 +334,11 @@ impl Pipeline {
     /// Removes an allow rule that was added at run time.
     pub fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
         self.rules.remove(id)
+    }
+
+    /// How the false-alarm budget is divided.
+    pub fn allotments(&self) -> &[Allotment] {
+        self.registry.allotments()
     }
 
     /// What the detectors have learned since the last call, for the store.

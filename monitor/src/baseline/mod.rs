@@ -1,8 +1,14 @@
-//! What is normal: what detectors have learned, in bounded memory, and how it is kept over a restart.
+//! What is normal: what detectors have learned, in bounded memory, and how it is kept over a restart; and the statistics
+//! that say when something is not ([`budget`], [`tail`], [`recent`], [`sliding`], [`distinct`]).
 
+pub mod budget;
+pub mod distinct;
 pub mod first_seen;
 pub mod names;
 pub mod program;
+pub mod recent;
+pub mod sliding;
+pub mod tail;
 
 use std::sync::Arc;
 

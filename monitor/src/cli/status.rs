@@ -40,6 +40,10 @@ impl Status {
         io::stdout()
             .lock()
             .write_all(overview(&status, Style::from_environment()).as_bytes())?;
+        if !status.budget.is_empty() {
+            budget(&status).print()?;
+            println!();
+        }
         outputs(&status).print()?;
         let mended: Vec<_> = status
             .capture
@@ -141,6 +145,30 @@ fn by_cause(
     }
 }
 
+/// How the false-alarm budget is divided: alpha = part of the detector / tests a week.
+fn budget(status: &shape::Status<'_>) -> Table<6> {
+    let mut table = Table::new([
+        Column::word("DETECTOR"),
+        Column::text("TESTS"),
+        Column::number("SUBJECTS"),
+        Column::number("EVERY"),
+        Column::number("TESTS A WEEK"),
+        Column::number("ALPHA"),
+    ]);
+    for part in &status.budget {
+        let cells = [
+            part.detector.to_string(),
+            part.test.to_string(),
+            part.subjects.to_string(),
+            units::duration(Duration::from_secs(part.step_s)),
+            format!("{:.0}", part.tests_per_week),
+            format!("{:.1e}", part.alpha),
+        ];
+        table.push(Mark::Plain, cells);
+    }
+    table
+}
+
 fn outputs(status: &shape::Status<'_>) -> Table<4> {
     let mut table = Table::new([
         Column::text("OUTPUT"),
@@ -178,8 +206,36 @@ mod tests {
             uptime_s: 100,
             stats: Stats::from(&stats),
             capture: Vec::new(),
+            budget: Vec::new(),
             outputs: Vec::new(),
         };
         insta::assert_snapshot!(overview(&status, Style::PLAIN));
+    }
+
+    #[test]
+    fn the_budget_is_a_table() {
+        let stats = examples::stats();
+        let part = crate::baseline::budget::Allotment {
+            detector: "auth_failures",
+            test: crate::baseline::budget::Test {
+                name: "failures of a source",
+                subjects: 10_000,
+                step: Duration::from_mins(5),
+            },
+            per_week: 20_160_000.0,
+            alpha: 1.24e-8,
+        };
+        let status = shape::Status {
+            version: Text::Borrowed("0.1.0"),
+            pid: 7,
+            host: None,
+            started: Time(START),
+            uptime_s: 100,
+            stats: Stats::from(&stats),
+            capture: Vec::new(),
+            budget: vec![part.into()],
+            outputs: Vec::new(),
+        };
+        insta::assert_snapshot!(budget(&status).render(None, Style::PLAIN));
     }
 }

@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::allow::{self, AllowRule};
+use crate::baseline::budget::Rates;
 use crate::detectors;
 use crate::enrich::clients::Settings as Clients;
 use crate::enrich::endpoints::Settings as OpenApi;
@@ -54,6 +55,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// How long the monitor watches before it judges by what it has learned.
     pub learning: Learning,
+    /// What is usual elsewhere, and how many false alarms are borne.
+    pub rates: Rates,
     /// Where addresses are, and which are ours.
     pub networks: Networks,
     /// Limits on the monitor's own memory.
@@ -191,7 +194,7 @@ mod tests {
     // Sections of the contract that this version has nothing behind: saying no is honest, ignoring them is not.
     #[test]
     fn keys_without_effect_are_refused() {
-        for text in ["[rates]", "[budget]", "[[expected]]"] {
+        for text in ["[budget]", "[[expected]]"] {
             assert!(parse(text).is_err(), "{text} was accepted");
         }
     }
@@ -212,6 +215,16 @@ mod tests {
         );
         let error = parse("[host\n").expect_err("was accepted").to_string();
         assert!(error.starts_with("/etc/monitor/monitor.toml:1: "), "{error}");
+    }
+
+    #[test]
+    fn rates_are_checked() {
+        let config = parse("[rates]\nfalse_incidents_per_week = 2\nindustry_login_failure = 0.1\n").unwrap();
+        assert!((config.rates.false_incidents_per_week - 2.0).abs() < 1e-9);
+        check_error(
+            "[rates]\nindustry_login_failure = 5.0\n",
+            ":2: 5 is not above 0 and at most 0.5",
+        );
     }
 
     #[test]

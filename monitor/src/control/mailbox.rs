@@ -11,6 +11,7 @@ use super::Refusal;
 use super::shape::Facility;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
+use crate::baseline::budget::Allotment;
 use crate::record::{Record, StatsRecord};
 use crate::sinks::json::RecordType;
 use crate::time::Timestamp;
@@ -76,6 +77,8 @@ pub struct StatusAnswer {
     pub stats: StatsRecord,
     /// What the capture has.
     pub capture: Vec<Facility<'static>>,
+    /// How the false-alarm budget is divided.
+    pub budget: Vec<Allotment>,
 }
 
 /// Records up to now, and the way to those that follow without a gap or a repetition between.

@@ -67,6 +67,7 @@ async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
         uptime_s: answer.now.since(counter.started).as_secs(),
         stats: Stats::from(&answer.stats),
         capture: answer.capture,
+        budget: answer.budget.into_iter().map(Into::into).collect(),
         outputs: outputs.collect(),
     })
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::allow::{AllowRule, Origin};
+use crate::baseline::budget::Allotment;
 use crate::sinks::json::{Alert, Line, Stats, Text, Time};
 
 /// Why a request was refused.
@@ -51,6 +52,8 @@ pub struct Status<'a> {
     pub stats: Stats<'a>,
     /// What the kernel gives, and what is lost without the rest.
     pub capture: Vec<Facility<'a>>,
+    /// How the false-alarm budget is divided: a line for each kind of test.
+    pub budget: Vec<BudgetPart<'a>>,
     /// Where records go, and what became of them.
     pub outputs: Vec<OutputStatus<'a>>,
 }
@@ -85,6 +88,36 @@ pub enum FacilityState {
     Degraded,
     /// It is not, and the monitor can not run.
     Missing,
+}
+
+/// A kind of test, and what of the false-alarm budget it may use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BudgetPart<'a> {
+    /// Detector that makes it.
+    pub detector: Text<'a>,
+    /// What is tested.
+    pub test: Text<'a>,
+    /// Subjects that it allows for.
+    pub subjects: u32,
+    /// A subject is tested anew so often, seconds.
+    pub step_s: u64,
+    /// Tests a week: subjects times steps of a week.
+    pub tests_per_week: f64,
+    /// Probability of a false alarm that one of them may have.
+    pub alpha: f64,
+}
+
+impl From<Allotment> for BudgetPart<'_> {
+    fn from(part: Allotment) -> Self {
+        Self {
+            detector: Text::Borrowed(part.detector),
+            test: Text::Borrowed(part.test.name),
+            subjects: part.test.subjects,
+            step_s: part.test.step.as_secs(),
+            tests_per_week: part.per_week,
+            alpha: part.alpha,
+        }
+    }
 }
 
 /// One output.

@@ -13,6 +13,7 @@ use super::source::{Drained, Source};
 use super::vitals;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
+use crate::baseline::budget::Allotment;
 use crate::control::{Ask, Recent, StatusAnswer};
 use crate::event::Event;
 use crate::pipeline::Output;
@@ -41,6 +42,8 @@ pub trait Core {
     fn finish(&mut self, now: Timestamp, out: &mut Output);
     /// What a `stats` record would say.
     fn stats(&self, now: Timestamp) -> StatsRecord;
+    /// How the false-alarm budget is divided.
+    fn allotments(&self) -> Vec<Allotment>;
     /// The flows that live, as an update would tell them.
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>>;
     /// The alerts that are open, as they stand.
@@ -192,7 +195,13 @@ impl<C: Core, S: Source> Engine<C, S> {
                 let mut stats = self.core.stats(now);
                 self.add_own_figures(&mut stats);
                 let capture = self.source.report();
-                let _ = reply.send(StatusAnswer { now, stats, capture });
+                let budget = self.core.allotments();
+                let _ = reply.send(StatusAnswer {
+                    now,
+                    stats,
+                    capture,
+                    budget,
+                });
             }
             Ask::Flows { follow, reply } => {
                 let mut flows = self.core.flows(now);

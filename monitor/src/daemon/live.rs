@@ -10,6 +10,7 @@ use super::engine::Core;
 use super::source::{Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
+use crate::baseline::budget::Allotment;
 use crate::capture::ebpf::Capture;
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Config;
@@ -103,6 +104,10 @@ impl Core for Kept {
 
     fn stats(&self, now: Timestamp) -> StatsRecord {
         self.pipeline.stats(now)
+    }
+
+    fn allotments(&self) -> Vec<Allotment> {
+        self.pipeline.allotments().to_vec()
     }
 
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>> {

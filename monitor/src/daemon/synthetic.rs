@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{Core, Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
+use crate::baseline::budget::Allotment;
 use crate::control::shape::Facility;
 use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
 use crate::pipeline::Output;
@@ -129,6 +130,10 @@ impl Core for SyntheticCore {
 
     fn stats(&self, _: Timestamp) -> StatsRecord {
         self.stats_record()
+    }
+
+    fn allotments(&self) -> Vec<Allotment> {
+        Vec::new()
     }
 
     fn flows(&self, _: Timestamp) -> Vec<Arc<FlowRecord>> {

@@ -15,6 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::alert::Pillar;
+use crate::baseline::budget::{Allotment, Budget, Test};
 use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::finding::Finding;
@@ -39,6 +40,17 @@ macro_rules! registry {
 
         /// Names of every detector there is.
         const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+        /// The tests of every detector that is enabled.
+        fn tests(config: &Config) -> Vec<(&'static str, &'static [Test])> {
+            let mut tests = Vec::new();
+            $(
+                if config.detectors.$name.enabled {
+                    tests.push((stringify!($name), $name::DOC.tests));
+                }
+            )+
+            tests
+        }
 
         fn enabled(config: &Config) -> Vec<Box<dyn Detector>> {
             let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
@@ -101,6 +113,9 @@ pub struct DetectorDoc {
     pub owasp_api: &'static [&'static str],
     /// MITRE ATT&CK techniques.
     pub attack: &'static [&'static str],
+    /// What it tests over and over, each for a part of the false-alarm budget ([`budget`]); none where it goes by rules
+    /// that chance has no part in.
+    pub tests: &'static [Test],
     /// What it detects.
     pub detects: &'static str,
     /// Why it matters.
@@ -137,9 +152,23 @@ impl DetectorDoc {
     }
 }
 
+/// The host's false-alarm budget, over the detectors that are enabled and test.
+pub fn budget(config: &Config) -> Budget {
+    let testing = tests(config).iter().filter(|(_, tests)| !tests.is_empty()).count();
+    Budget::new(&config.rates, u32::try_from(testing).unwrap_or(u32::MAX))
+}
+
+/// What each test of each enabled detector may use of it.
+pub fn allotments(config: &Config) -> Vec<Allotment> {
+    let budget = budget(config);
+    let of = |(name, tests)| budget.allotments(name, tests);
+    tests(config).into_iter().flat_map(of).collect()
+}
+
 /// The detectors that are enabled.
 pub struct Registry {
     detectors: Vec<Box<dyn Detector>>,
+    allotments: Vec<Allotment>,
 }
 
 impl Registry {
@@ -147,6 +176,7 @@ impl Registry {
     pub fn new(config: &Config) -> Self {
         Self {
             detectors: enabled(config),
+            allotments: allotments(config),
         }
     }
 
@@ -184,6 +214,11 @@ impl Registry {
     /// Subjects that are still learning, over all detectors.
     pub fn learning(&self, now: Timestamp) -> u64 {
         self.detectors.iter().map(|detector| detector.learning(now)).sum()
+    }
+
+    /// How the false-alarm budget is divided.
+    pub fn allotments(&self) -> &[Allotment] {
+        &self.allotments
     }
 
     /// What was given up, by detector and cause.

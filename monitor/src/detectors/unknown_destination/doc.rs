@@ -14,6 +14,8 @@ pub const DOC: DetectorDoc = DetectorDoc {
     quiet: Duration::from_hours(2),
     owasp_api: &["API10:2023"],
     attack: &["T1071", "T1041", "T1567"],
+    // It asks whether something was ever seen: a set, no count.
+    tests: &[],
     detects: "\
 An outbound flow, TCP or UDP, also one that was refused, from a program to a destination that this program was never \
 seen to reach; and a program that never called out before on a host whose habits are known.",
