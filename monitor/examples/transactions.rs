@@ -2,7 +2,8 @@
 //! `cargo run --release -p monitor --no-default-features --example transactions`.
 //!
 //! Three requests: as a health check sends them, as a browser behind a proxy does, and as an API client with a token.
-//! The median of several rounds is told; the machine's other work shows in the spread.
+//! The median of several rounds is told; the machine's other work shows in the spread. With the name of one of them only
+//! that is sent, and with a number that many rounds: what a profiler wants.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ fn round(request: &'static str) -> Duration {
         cookie: 1,
         generation: 1,
     };
-    pipeline.handle(now, Event::Flow(open(flow, now)), &mut out);
+    pipeline.handle(now, Event::Flow(Box::new(open(flow, now))), &mut out);
     let mut seq = [1_000u32, 5_000];
     let began = Instant::now();
     for turn in 1..=TRANSACTIONS {
@@ -99,14 +100,24 @@ fn open(id: FlowId, now: Timestamp) -> FlowSnapshot {
 }
 
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let only = arguments.next();
+    let rounds = arguments
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(ROUNDS)
+        .max(1);
     for (name, request) in [("bare", BARE), ("browser", BROWSER), ("token", TOKEN)] {
-        let mut rounds: Vec<u128> = (0..ROUNDS).map(|_| round(request).as_nanos()).collect();
-        rounds.sort_unstable();
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let mut took: Vec<u128> = (0..rounds).map(|_| round(request).as_nanos()).collect();
+        took.sort_unstable();
         println!(
-            "{name}: {} ns a transaction (median of {ROUNDS}; {} to {})",
-            rounds[ROUNDS / 2],
-            rounds[0],
-            rounds[ROUNDS - 1]
+            "{name}: {} ns a transaction (median of {rounds}; {} to {})",
+            took[rounds / 2],
+            took[0],
+            took[rounds - 1]
         );
     }
 }

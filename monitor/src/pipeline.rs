@@ -190,10 +190,10 @@ impl Pipeline {
             }
             Event::Orphan(orphan) => {
                 self.counts.bytes_copied += orphan.chunk.data.len() as u64;
-                self.orphan(orphan);
+                self.orphan(*orphan);
             }
             Event::Tail(tail) => self.tail(tail, out),
-            Event::Losses(counts) => self.capture = counts,
+            Event::Losses(counts) => self.capture = *counts,
             Event::Living(living) => self.reconcile(&living, out),
             Event::Packets(counts) => self.packets = counts,
         }

@@ -241,7 +241,7 @@ pub struct HttpRecord {
     /// The response; absent where none came.
     pub response: Option<Response>,
     /// The call of gRPC that it is.
-    pub grpc: Option<GrpcCall>,
+    pub grpc: Option<Box<GrpcCall>>,
     /// Last request byte seen to first response byte, microseconds.
     pub latency_us: Option<u64>,
     /// First byte of the request to the last byte of the transaction, microseconds.

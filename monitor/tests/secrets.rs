@@ -168,7 +168,7 @@ impl Script {
             cookie: 7,
             generation: 1,
         };
-        let mut events = vec![Event::Flow(FlowSnapshot {
+        let mut events = vec![Event::Flow(Box::new(FlowSnapshot {
             id: flow,
             time: now,
             cause: FlowCause::Open,
@@ -190,7 +190,7 @@ impl Script {
             error: 0,
             first_seqs: None,
             named: None,
-        })];
+        }))];
         let mut seq = [0u32; 2];
         for (turn, (request, response)) in (1..).zip(conversation()) {
             for (at, direction, text) in [(0, Direction::Received, request), (1, Direction::Sent, response)] {

@@ -169,15 +169,20 @@ pub fn allotments(config: &Config) -> Vec<Allotment> {
 pub struct Registry {
     detectors: Vec<Box<dyn Detector>>,
     allotments: Vec<Allotment>,
+    /// When the first of them wants [`Detector::expire`]: asked for with every event, so it is not gathered each time.
+    due: Option<Timestamp>,
 }
 
 impl Registry {
     /// As `config` says.
     pub fn new(config: &Config) -> Self {
-        Self {
+        let mut registry = Self {
             detectors: enabled(config),
             allotments: allotments(config),
-        }
+            due: None,
+        };
+        registry.settle();
+        registry
     }
 
     /// Shows an observation to every detector.
@@ -185,6 +190,7 @@ impl Registry {
         for detector in &mut self.detectors {
             detector.observe(observation, findings);
         }
+        self.settle();
     }
 
     /// Tells every detector that time has come to `now`.
@@ -194,6 +200,7 @@ impl Registry {
                 detector.expire(now, findings);
             }
         }
+        self.settle();
     }
 
     /// Tells every detector that the input is over.
@@ -201,14 +208,12 @@ impl Registry {
         for detector in &mut self.detectors {
             detector.finish(now, findings);
         }
+        self.settle();
     }
 
     /// When [`Self::expire`] is wanted next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.detectors
-            .iter()
-            .filter_map(|detector| detector.next_timeout())
-            .min()
+        self.due
     }
 
     /// Subjects that are still learning, over all detectors.
@@ -251,6 +256,12 @@ impl Registry {
         if let Some(detector) = self.detectors.iter_mut().find(|detector| detector.doc().name == name) {
             detector.import(rows, now);
         }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let due = |detector: &Box<dyn Detector>| detector.next_timeout();
+        self.due = self.detectors.iter().filter_map(due).min();
     }
 }
 

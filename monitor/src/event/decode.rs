@@ -86,7 +86,7 @@ pub fn walked(bytes: &[u8], living: &mut Living) -> Result<(), DecodeError> {
 pub fn record(bytes: &[u8], clock: Clock, payload: impl FnOnce(&[u8]) -> Bytes) -> Result<Event, DecodeError> {
     let fields = Fields(bytes);
     match fields.u8(offset_of!(abi::Header, kind))? {
-        abi::KIND_FLOW => flow(fields, clock).map(Event::Flow),
+        abi::KIND_FLOW => flow(fields, clock).map(|snapshot| Event::Flow(Box::new(snapshot))),
         abi::KIND_PROCESS => program(fields).map(|p| Event::Process(Arc::new(p))),
         abi::KIND_CHUNK => chunk(fields, clock, size_of::<abi::ChunkRecord>(), payload).map(Event::Chunk),
         abi::KIND_ORPHAN => {
@@ -94,7 +94,7 @@ pub fn record(bytes: &[u8], clock: Clock, payload: impl FnOnce(&[u8]) -> Bytes) 
             let (tuple, netns) = tuple(fields, at)?;
             let chunk = chunk(fields, clock, size_of::<abi::OrphanRecord>(), payload)?;
             let tuple = tuple.ok_or(DecodeError::Value("orphan tuple", 0))?;
-            Ok(Event::Orphan(Orphan { tuple, netns, chunk }))
+            Ok(Event::Orphan(Box::new(Orphan { tuple, netns, chunk })))
         }
         other => Err(DecodeError::Kind(other)),
     }

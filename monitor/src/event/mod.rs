@@ -24,21 +24,22 @@ pub struct FlowId {
     pub generation: u32,
 }
 
-/// One thing that happened.
+/// One thing that happened. Nearly all are chunks, by the hundred thousand a second, and thousands wait for each other
+/// between the rings: what is larger is boxed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A flow opened, got an owner, moved bytes, ended.
-    Flow(FlowSnapshot),
+    Flow(Box<FlowSnapshot>),
     /// A program that owns flows introduced itself.
     Process(Arc<Program>),
     /// Payload.
     Chunk(Chunk),
     /// Payload that came before its socket existed.
-    Orphan(Orphan),
+    Orphan(Box<Orphan>),
     /// How far a turn has come whose bytes are no longer copied.
     Tail(Tail),
     /// Cumulative counts of the capture: what was lost, by cause.
-    Losses(CaptureCounts),
+    Losses(Box<CaptureCounts>),
     /// Every flow that lives: others have ended without a word.
     Living(Living),
     /// The same of a capture that is read from packets.

@@ -64,7 +64,7 @@ pub struct Flow {
     /// It is new: its story waits for the owner and for the other end.
     pub held: bool,
     /// Transactions that wait for the owner.
-    pub waiting: Vec<Transaction>,
+    pub waiting: Vec<Box<Transaction>>,
     /// When the handshake of a connection made here was over, where that was told.
     pub established: Option<Timestamp>,
     /// NAT between the ends, as far as it is known.

@@ -204,9 +204,9 @@ impl Connection {
             } else {
                 FlowCause::Open
             };
-            out.push((now, Event::Flow(self.snapshot(cause, now))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(cause, now)))));
         } else if self.told && self.established && !was_established && self.role == Role::Active {
-            out.push((now, Event::Flow(self.snapshot(FlowCause::Established, now))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Established, now)))));
         }
         self.settle_early(now, early, out);
         if segment.rst {
@@ -260,7 +260,7 @@ impl Connection {
     /// The input is over: the engine is to know the last counts.
     pub(super) fn take_stock(&self, now: Timestamp, out: &mut Events) {
         if self.told && self.ended.is_none() {
-            out.push((now, Event::Flow(self.snapshot(FlowCause::Found, now))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Found, now)))));
         }
     }
 
@@ -417,14 +417,14 @@ impl Connection {
         if moved >= PROGRESS_BYTES || (moved > 0 && passed >= WALK_EVERY) {
             self.told_at = now;
             self.told_bytes += moved;
-            out.push((now, Event::Flow(self.snapshot(FlowCause::Progress, now))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Progress, now)))));
         }
     }
 
     fn end(&mut self, now: Timestamp, out: &mut Events) {
         self.ended = Some(now);
         if self.told {
-            out.push((now, Event::Flow(self.snapshot(FlowCause::Close, self.latest))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Close, self.latest)))));
         }
     }
 

@@ -80,10 +80,10 @@ impl Datagrams {
         *end = Some((0, now));
         self.latest = now;
         if first {
-            out.push((now, Event::Flow(self.snapshot(FlowCause::Open, now))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Open, now)))));
         } else if now.since(self.told_at) >= PROGRESS_EVERY {
             self.told_at = now;
-            out.push((now, Event::Flow(self.snapshot(FlowCause::Progress, now))));
+            out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Progress, now)))));
         }
         let by_port = [self.tuple.remote, self.tuple.local]
             .iter()
@@ -103,12 +103,12 @@ impl Datagrams {
 
     /// It has been silent until its deadline.
     pub(super) fn give_up(&self, now: Timestamp, out: &mut Events) {
-        out.push((now, Event::Flow(self.snapshot(FlowCause::Close, now))));
+        out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Close, now)))));
     }
 
     /// The input is over: the engine is to know the last counts.
     pub(super) fn take_stock(&self, now: Timestamp, out: &mut Events) {
-        out.push((now, Event::Flow(self.snapshot(FlowCause::Found, now))));
+        out.push((now, Event::Flow(Box::new(self.snapshot(FlowCause::Found, now)))));
     }
 
     fn chunk(&self, now: Timestamp, direction: Direction, len: u32, data: Bytes) -> Chunk {

@@ -199,7 +199,7 @@ impl Pipeline {
     }
 
     /// Tells a transaction of `flow`.
-    pub(super) fn tell_transaction(&mut self, flow: &mut Flow, transaction: Transaction, out: &mut Output) {
+    pub(super) fn tell_transaction(&mut self, flow: &mut Flow, transaction: Box<Transaction>, out: &mut Output) {
         let record = Arc::new(self.http_record(flow, transaction));
         self.open_first(flow, out);
         if record.role == HttpRole::Server && record.request.is_some() {
@@ -211,7 +211,7 @@ impl Pipeline {
         self.observe(&Observation::Transaction(record), out);
     }
 
-    fn http_record(&mut self, flow: &mut Flow, transaction: Transaction) -> HttpRecord {
+    fn http_record(&mut self, flow: &mut Flow, transaction: Box<Transaction>) -> HttpRecord {
         let client = flow.conversation.as_ref().and_then(|c| c.client_direction());
         let role = match (client, flow.role) {
             (Some(Direction::Sent), _) | (None, Role::Active) => HttpRole::Client,
@@ -237,7 +237,9 @@ impl Pipeline {
                 request.target = redacted;
                 // What the target does not hide its path has no need to.
                 request.path = self.privacy.redact_target(&request.path).into_owned();
-                grpc = grpc.and_then(|call| GrpcCall::new(&request.path, call.status));
+                grpc = grpc
+                    .and_then(|call| GrpcCall::new(&request.path, call.status))
+                    .map(Box::new);
             }
             if role == HttpRole::Server {
                 let status = transaction.response.as_ref().map(|response| response.status);

@@ -14,7 +14,7 @@ pub struct Transaction {
     /// The response; absent where none came.
     pub response: Option<Response>,
     /// The call of gRPC that it is.
-    pub grpc: Option<GrpcCall>,
+    pub grpc: Option<Box<GrpcCall>>,
     /// Turn of the request's first byte; 0 where the request was not seen.
     pub turn: u32,
     /// First byte of the request, else of the response.

@@ -280,7 +280,7 @@ impl Run {
             .end(Timestamp::from_secs(2), StreamEnd::Closed, &mut self.out);
         let http = |message| {
             if let Message::Http(transaction) = message {
-                Some(transaction)
+                Some(*transaction)
             } else {
                 None
             }

@@ -121,7 +121,7 @@ impl Sweeper {
             let counts = self.read_counts(undecodable)?;
             if counts != self.latest {
                 self.latest = counts;
-                give(Event::Losses(counts));
+                give(Event::Losses(Box::new(counts)));
             }
         }
         if now_ns.saturating_sub(self.udp_swept) >= UDP_EVERY_NS {
@@ -234,12 +234,12 @@ impl Sweeper {
                 flow.cause = FlowCause::Close;
                 // Whoever takes it out tells its end: the kernel does when the socket is released.
                 if self.udp.remove(&key).is_ok() {
-                    give(Event::Flow(flow));
+                    give(Event::Flow(Box::new(flow)));
                 }
                 continue;
             }
             if self.udp_seen.get(&name).copied() != Some(packets) {
-                give(Event::Flow(flow));
+                give(Event::Flow(Box::new(flow)));
             }
             still.insert(name, packets);
         }

@@ -18,6 +18,13 @@ pub(super) enum Shape<'a> {
 
 /// Tells it. What comes after `;` (RFC 3986 section 3.3) does not count.
 pub(super) fn shape(segment: &str) -> Shape<'_> {
+    if !segment.bytes().any(|b| matches!(b, b'.' | b';')) {
+        return if is_id(segment) {
+            Shape::Id("")
+        } else {
+            Shape::Word(segment)
+        };
+    }
     let segment = segment.split(';').next().unwrap_or_default();
     if let Some((stem, extension)) = segment.rsplit_once('.')
         && (1..=5).contains(&extension.len())
@@ -35,18 +42,46 @@ pub(super) fn shape(segment: &str) -> Shape<'_> {
     }
 }
 
-#[derive(Default)]
-struct Census {
-    digits: usize,
-    lower: usize,
-    upper: usize,
-    hex_letters: usize,
-    marks: usize,
-    odd: usize,
+/// How many bytes of a segment are of which class, eight bits a count: [`LONGEST_WORD`] of one class do not overflow.
+#[derive(Clone, Copy)]
+struct Census(u64);
+
+impl Census {
+    const DIGITS: u32 = 0;
+    const LETTERS: u32 = 8;
+    const HEX_LETTERS: u32 = 16;
+    const MARKS: u32 = 24;
+    const ODD: u32 = 32;
+
+    /// What each byte counts as.
+    const CLASSES: [u64; 256] = {
+        let mut classes = [0; 256];
+        let mut b = 0;
+        while b < 256 {
+            classes[b] = match b as u8 {
+                b'0'..=b'9' => 1 << Self::DIGITS,
+                b'a'..=b'f' | b'A'..=b'F' => 1 << Self::LETTERS | 1 << Self::HEX_LETTERS,
+                b'a'..=b'z' | b'A'..=b'Z' => 1 << Self::LETTERS,
+                mark if is_mark(mark) => 1 << Self::MARKS,
+                // Percent-encoded, an address, a list: somebody's text.
+                _ => 1 << Self::ODD,
+            };
+            b += 1;
+        }
+        classes
+    };
+
+    fn of(text: &str) -> Self {
+        Self(text.bytes().map(|b| Self::CLASSES[usize::from(b)]).sum())
+    }
+
+    const fn count(self, class: u32) -> usize {
+        (self.0 >> class & 0xff) as usize
+    }
 }
 
 /// Unreserved characters of RFC 3986 section 2.3 that are no letters and digits.
-fn is_mark(b: u8) -> bool {
+const fn is_mark(b: u8) -> bool {
     matches!(b, b'-' | b'_' | b'.' | b'~')
 }
 
@@ -54,43 +89,39 @@ fn is_id(text: &str) -> bool {
     if text.len() > LONGEST_WORD {
         return true;
     }
-    let mut all = Census::default();
-    for b in text.bytes() {
-        match b {
-            b'0'..=b'9' => all.digits += 1,
-            b'a'..=b'z' => all.lower += 1,
-            b'A'..=b'Z' => all.upper += 1,
-            b if is_mark(b) => all.marks += 1,
-            // Percent-encoded, an address, a list: somebody's text.
-            _ => all.odd += 1,
-        }
-        all.hex_letters += usize::from(matches!(b, b'a'..=b'f' | b'A'..=b'F'));
-    }
-    let letters = all.lower + all.upper;
-    if all.odd > 0 {
+    let census = Census::of(text);
+    let [digits, letters, hex_letters, marks, odd] = [
+        Census::DIGITS,
+        Census::LETTERS,
+        Census::HEX_LETTERS,
+        Census::MARKS,
+        Census::ODD,
+    ]
+    .map(|class| census.count(class));
+    if odd > 0 {
         return true;
     }
     // Numbers, dates, coordinates: 42, 2026-11-27, 1.5, -3.
-    if all.digits > 0 && letters == 0 {
+    if digits > 0 && letters == 0 {
         return true;
     }
     // A moment: 2026-11-27T10:00:00Z without its colons, 20261127T100000.
-    if all.digits >= 8 && letters <= 2 {
+    if digits >= 8 && letters <= 2 {
         return true;
     }
     // Digests and UUIDs, with or without dashes.
-    if letters == all.hex_letters {
-        let hex = all.digits + letters;
-        if (all.digits > 0 && hex >= HEX && hex + all.marks == text.len())
-            || (letters > 0 && hex >= 2 * HEX && all.marks == 0)
-        {
+    if letters == hex_letters {
+        let hex = digits + letters;
+        if (digits > 0 && hex >= HEX && hex + marks == text.len()) || (letters > 0 && hex >= 2 * HEX && marks == 0) {
             return true;
         }
     }
+    if digits == 0 || text.len() < MIXED {
+        return false;
+    }
     // ULID, prefixed ids, base64url: digits scattered among letters. Words have theirs at the end (`GetObject2`).
     let (scattered, humps) = changes(text);
-    (text.len() >= MIXED && all.digits >= 3 && scattered >= 3)
-        || (text.len() >= 2 * MIXED && all.digits > 0 && scattered >= 2 && humps >= 4)
+    (digits >= 3 && scattered >= 3) || (text.len() >= 2 * MIXED && scattered >= 2 && humps >= 4)
 }
 
 /// How often letters and digits change into each other, and how often a capital follows a small letter.

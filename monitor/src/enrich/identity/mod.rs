@@ -8,6 +8,7 @@ mod authorization;
 mod json;
 mod jwt;
 pub mod login;
+mod memo;
 mod proven;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::authorization::Authorization;
 use self::login::{LoginOutcome, Rules};
+use self::memo::Memo;
 use self::proven::Proven;
 use super::privacy::{Privacy, fold, percent_decode};
 use crate::config::Config;
@@ -200,6 +202,7 @@ pub struct Identities {
     api_key_query: Vec<Vec<u8>>,
     jwt_claims: Vec<String>,
     rules: Rules,
+    memo: Memo,
     proven: Proven,
     untrusted: u64,
     cut: u64,
@@ -217,6 +220,7 @@ impl Identities {
                 .collect(),
             jwt_claims: settings.jwt_claims.clone(),
             rules: Rules::new(&config.login),
+            memo: Memo::default(),
             proven: Proven::default(),
             untrusted: 0,
             cut: 0,
@@ -232,9 +236,7 @@ impl Identities {
         self.cut += u64::from(asked.taken.cut);
         for (tap, value) in asked.taken.all() {
             match tap {
-                Tap::Authorization => self.authorization(value, &mut found),
-                Tap::Key => found.secret(IdentityKind::Key, IdentitySource::Header, value),
-                Tap::Cookie => found.secret(IdentityKind::Session, IdentitySource::Cookie, value),
+                Tap::Authorization | Tap::Key | Tap::Cookie => found.add(&self.remembered(tap, value, privacy)),
                 Tap::User if asked.trusted => found.account(IdentitySource::Gateway, value),
                 Tap::User => self.untrusted += 1,
                 Tap::Forwarded | Tap::ForwardedFor | Tap::Claim => {}
@@ -274,6 +276,25 @@ impl Identities {
     /// Identities forgotten to stay within a bound.
     pub fn evicted(&self) -> u64 {
         self.proven.evicted()
+    }
+
+    /// What a credential says, which was read before if it came before.
+    fn remembered(&mut self, tap: Tap, value: &[u8], privacy: &Privacy) -> Arc<[Identity]> {
+        let tag = privacy.tag(tap as u8, value);
+        if let Some(known) = self.memo.get(tag) {
+            return known;
+        }
+        let mut found = Found {
+            privacy,
+            identities: Vec::new(),
+        };
+        match tap {
+            Tap::Authorization => self.authorization(value, &mut found),
+            Tap::Key => found.secret(IdentityKind::Key, IdentitySource::Header, value),
+            Tap::Cookie => found.secret(IdentityKind::Session, IdentitySource::Cookie, value),
+            Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::User => {}
+        }
+        self.memo.put(tag, found.identities.into())
     }
 
     fn authorization(&self, value: &[u8], found: &mut Found<'_>) {
@@ -332,17 +353,21 @@ impl Found<'_> {
     }
 
     fn push(&mut self, kind: IdentityKind, source: IdentitySource, id: String) {
-        let is_known = self
-            .identities
-            .iter()
-            .any(|known| known.kind == kind && *known.id == *id);
-        if !is_known && self.identities.len() < MAX_IDENTITIES {
-            self.identities.push(Identity {
-                kind,
-                id: id.into(),
-                source,
-                unproven: true,
-            });
+        self.add(&[Identity {
+            kind,
+            id: id.into(),
+            source,
+            unproven: true,
+        }]);
+    }
+
+    /// Those that are not there yet, as many as are told.
+    fn add(&mut self, identities: &[Identity]) {
+        for identity in identities {
+            let is_known = |known: &Identity| known.kind == identity.kind && known.id == identity.id;
+            if self.identities.len() < MAX_IDENTITIES && !self.identities.iter().any(is_known) {
+                self.identities.push(identity.clone());
+            }
         }
     }
 }

@@ -145,7 +145,7 @@ fn walked(bench: &Bench, cookies: &[u64]) -> Living {
 fn lost_closes(bench: &mut Bench, number: u64) {
     let mut counts = CaptureCounts::default();
     counts.by_cause[monitor_common::loss::CLOSE_LOST as usize] = number;
-    bench.give(Event::Losses(counts));
+    bench.give(Event::Losses(Box::new(counts)));
 }
 
 #[test]

@@ -50,11 +50,11 @@ fn data_that_came_before_its_socket_is_the_first_of_it() {
         let mut bench = Bench::new();
         let mut server = Socket::server(1);
         let chunk = server.chunk(bench.now, Direction::Received, &get("/early"), get("/early").len());
-        bench.give(Event::Orphan(crate::event::Orphan {
+        bench.give(Event::Orphan(Box::new(crate::event::Orphan {
             tuple: server.snapshot.tuple.unwrap(),
             netns,
             chunk,
-        }));
+        })));
         server.open(&mut bench);
         server.read_by(&mut bench, 7);
         server.say(&mut bench, &ok(b"hi"));
@@ -72,11 +72,11 @@ fn data_whose_socket_never_comes_is_dropped_and_counted() {
     for port in 0..6_000u16 {
         let mut server = Socket::new(1, Role::Passive, "10.0.0.1:80", &format!("192.0.2.9:{port}"));
         let chunk = server.chunk(bench.now, Direction::Received, &[b'x'; 8 * KIB], 8 * KIB);
-        bench.give(Event::Orphan(crate::event::Orphan {
+        bench.give(Event::Orphan(Box::new(crate::event::Orphan {
             tuple: server.snapshot.tuple.unwrap(),
             netns: 1,
             chunk,
-        }));
+        })));
     }
     let dropped = |bench: &Bench| {
         let stats = bench.pipeline.stats(bench.now);

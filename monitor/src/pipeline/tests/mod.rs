@@ -223,7 +223,7 @@ impl Socket {
         }
         self.snapshot.time = bench.now;
         self.snapshot.cause = cause;
-        bench.give(Event::Flow(self.snapshot.clone()));
+        bench.give(Event::Flow(Box::new(self.snapshot.clone())));
     }
 
     fn open(&mut self, bench: &mut Bench) {

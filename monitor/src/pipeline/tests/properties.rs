@@ -164,9 +164,9 @@ fn chunk() -> impl Strategy<Value = Chunk> {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        6 => snapshot().prop_map(Event::Flow),
+        6 => snapshot().prop_map(|snapshot| Event::Flow(Box::new(snapshot))),
         6 => chunk().prop_map(Event::Chunk),
-        1 => (tuple(), 0..3u64, chunk()).prop_map(|(tuple, netns, chunk)| Event::Orphan(Orphan { tuple, netns, chunk })),
+        1 => (tuple(), 0..3u64, chunk()).prop_map(|(tuple, netns, chunk)| Event::Orphan(Box::new(Orphan { tuple, netns, chunk }))),
         1 => (id(), direction(), any::<u32>(), moment())
             .prop_map(|(flow, direction, end_seq, time)| Event::Tail(Tail { flow, direction, end_seq, time })),
         1 => (1..4u32).prop_map(|pid| Event::Process(Arc::new(Program {
@@ -174,10 +174,10 @@ fn event() -> impl Strategy<Value = Event> {
             exe: format!("/bin/{pid}"),
             ..Program::default()
         }))),
-        1 => any::<u64>().prop_map(|undecodable| Event::Losses(CaptureCounts {
+        1 => any::<u64>().prop_map(|undecodable| Event::Losses(Box::new(CaptureCounts {
             undecodable,
             ..CaptureCounts::default()
-        })),
+        }))),
     ]
 }
 

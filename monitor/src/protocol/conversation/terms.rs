@@ -33,10 +33,9 @@ pub enum StreamEnd {
 
 /// What a conversation yields.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are transactions")]
 pub enum Message {
     /// A transaction ended or was cut off.
-    Http(Transaction),
+    Http(Box<Transaction>),
     /// A client of TLS said whom it wants to talk to; the rest of what it said comes with the server's answer.
     ServerName(String),
     /// A client of TLS introduced itself.

@@ -285,7 +285,7 @@ impl Http1 {
                 };
                 exchange.incomplete = missing.map(|missing| why.unwrap_or(missing));
             }
-            out.push(Message::Http(exchange.into_transaction()));
+            out.push(Message::Http(Box::new(exchange.into_transaction())));
         }
     }
 

@@ -159,7 +159,7 @@ impl Http1 {
             .is_some_and(|exchange| exchange.is_asked() && exchange.is_answered())
         {
             if let Some(exchange) = self.exchanges.pop_front() {
-                out.push(Message::Http(exchange.into_transaction()));
+                out.push(Message::Http(Box::new(exchange.into_transaction())));
             }
         }
     }
@@ -212,7 +212,7 @@ impl Http1 {
             && let Some(mut exchange) = self.exchanges.pop_front()
         {
             exchange.incomplete = exchange.incomplete.or(exchange.missing());
-            out.push(Message::Http(exchange.into_transaction()));
+            out.push(Message::Http(Box::new(exchange.into_transaction())));
         }
         if self.lost_response {
             // Some response was not seen. This one answers the latest request that it can answer.
@@ -222,7 +222,7 @@ impl Http1 {
             {
                 if let Some(mut exchange) = self.exchanges.pop_front() {
                     exchange.incomplete = exchange.incomplete.or(Some(Incomplete::Gap));
-                    out.push(Message::Http(exchange.into_transaction()));
+                    out.push(Message::Http(Box::new(exchange.into_transaction())));
                 }
             }
         }
@@ -250,7 +250,7 @@ impl Http1 {
                 self.owed += 1;
             }
             exchange.incomplete = Some(Incomplete::Evicted);
-            out.push(Message::Http(exchange.into_transaction()));
+            out.push(Message::Http(Box::new(exchange.into_transaction())));
         }
     }
 }

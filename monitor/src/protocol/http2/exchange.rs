@@ -307,7 +307,7 @@ impl Exchange {
             turn: self.turn(),
             request: self.request,
             response: self.response,
-            grpc,
+            grpc: grpc.map(Box::new),
             start: begin.time,
             latency_us,
             duration_us: micros(latest.since(begin.time)),

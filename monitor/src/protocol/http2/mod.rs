@@ -198,7 +198,7 @@ impl Http2 {
     /// Tells a stream that is over, and what was odd on the connection since the last one.
     fn tell(&mut self, mut exchange: Box<Exchange>, out: &mut Vec<Message>) {
         exchange.anomalies.extend(std::mem::take(&mut self.anomalies));
-        out.push(Message::Http(exchange.into_transaction()));
+        out.push(Message::Http(Box::new(exchange.into_transaction())));
     }
 
     fn half(&self, side: Side) -> &Half {

@@ -76,7 +76,7 @@ impl Bench {
         self.out
             .drain(..)
             .filter_map(|message| match message {
-                Message::Http(transaction) => Some(transaction),
+                Message::Http(transaction) => Some(*transaction),
                 _ => None,
             })
             .collect()

@@ -105,11 +105,11 @@ pub(crate) fn http() -> HttpRecord {
             decoded_bytes: Some(33),
             announced_bytes: Some(33),
         }),
-        grpc: Some(GrpcCall {
+        grpc: Some(Box::new(GrpcCall {
             service: "shop.Orders".to_owned(),
             method: "Create".to_owned(),
             status: Some(0),
-        }),
+        })),
         latency_us: Some(1_500),
         duration_us: 2_000,
         identity: vec![Identity {

@@ -281,7 +281,7 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
             process: record.process.as_ref().map(Process::from),
             request: record.request.as_ref().map(Request::from),
             response: record.response.as_ref().map(Response::from),
-            grpc: record.grpc.as_ref().map(Grpc::from),
+            grpc: record.grpc.as_deref().map(Grpc::from),
             latency_us: record.latency_us,
             duration_us: record.duration_us,
             identity: record.identity.iter().map(Identity::from).collect(),
