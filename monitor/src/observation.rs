@@ -1,5 +1,8 @@
 //! What detectors see: an enriched transaction or flow, and nothing else.
 
+#[cfg(test)]
+pub(crate) mod made;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

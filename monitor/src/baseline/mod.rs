@@ -8,6 +8,7 @@ pub mod names;
 pub mod program;
 pub mod recent;
 pub mod sliding;
+pub mod source;
 pub mod tail;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! comes with the observations. It bounds its own memory and counts what it had to give up. To add one: its file (doc,
 //! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
 
+pub mod auth_failures;
 pub mod unknown_destination;
 
 use std::fmt;
@@ -64,6 +65,8 @@ macro_rules! registry {
     };
 }
 registry! {
+    /// A surge of refused requests and failed logins, by source, account or endpoint.
+    auth_failures: AuthFailures,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
 }

@@ -4,6 +4,7 @@
 //! person on call must act on them, unless the configuration says otherwise. Nothing is verified: the server does that,
 //! and its answers tell which identities it knows (`proven.rs`).
 
+pub mod attempt;
 mod authorization;
 mod json;
 mod jwt;

@@ -79,3 +79,34 @@ fn a_connection_from_one_end_here_to_the_other_raises_nothing() {
     bench.wait(5_000);
     assert_eq!(bench.alerts().len(), told);
 }
+
+// Basic authentication with one name after the other, on one connection.
+#[test]
+fn guessed_passwords_raise_one_alert() {
+    let mut bench = Bench::new();
+    let mut server = Socket::server(30);
+    server.open(&mut bench);
+    for n in 0..60 {
+        let credentials = base64(&format!("user{n}:secret"));
+        let request =
+            format!("GET /orders HTTP/1.1\r\nHost: api.example\r\nAuthorization: Basic {credentials}\r\n\r\n");
+        server.hear(&mut bench, request.as_bytes());
+        bench.wait(5);
+        server.say(&mut bench, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+        bench.wait(500);
+    }
+    bench.finish();
+    let new = |alert: &&&Alert| alert.state == AlertState::New && alert.detector == "auth_failures";
+    let alerts = bench.alerts();
+    let raised: Vec<_> = alerts.iter().filter(new).collect();
+    assert_eq!(raised.len(), 1, "{alerts:#?}");
+    assert_eq!(raised[0].actor.as_ref().map(|actor| &*actor.id), Some("192.0.2.9"));
+    assert_eq!(raised[0].target.endpoint.as_deref(), Some("GET /*"));
+    let last = alerts.iter().rfind(|alert| alert.id == raised[0].id);
+    assert_eq!(last.map(|alert| alert.count), Some(60));
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
