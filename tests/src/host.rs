@@ -45,13 +45,7 @@ impl Host {
         let Some(reason) = reason else {
             return Some(Self::lock());
         };
-        let required = std::env::var("MONITOR_TEST_REQUIRE").unwrap_or_default();
-        assert!(
-            !required.contains("kernel"),
-            "kernel tests are required here, but {reason}"
-        );
-        // Past libtest's capture: a skip that nobody reads is a test that nobody runs.
-        let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+        skip(&reason);
         None
     }
 
@@ -92,6 +86,18 @@ pub fn tool(program: &str) -> PathBuf {
 pub fn executable(program: &str) -> String {
     let path = tool(program);
     std::fs::canonicalize(&path).unwrap_or(path).display().to_string()
+}
+
+/// Says that a test cannot run here and why; fails it where the kernel tests are required.
+#[track_caller]
+pub fn skip(reason: &str) {
+    let required = std::env::var("MONITOR_TEST_REQUIRE").unwrap_or_default();
+    assert!(
+        !required.contains("kernel"),
+        "kernel tests are required here, but {reason}"
+    );
+    // Past libtest's capture: a skip that nobody reads is a test that nobody runs.
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }
 
 /// Tells a measured figure: on standard error, and appended to the file that `MONITOR_TEST_FIGURES` names.

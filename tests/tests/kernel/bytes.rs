@@ -1,6 +1,6 @@
 //! Bytes by every way that moves them, against what the calls returned to the programs that made them.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use monitor_tests::host::tool;
 use monitor_tests::namespace::succeed;
@@ -34,6 +34,12 @@ def tell(): print(json.dumps(account))
 #[track_caller]
 fn check(port: u16, script: &str) -> Option<Value> {
     let _host = Host::claim(&["python3"])?;
+    Some(compare(port, script).0)
+}
+
+/// The same, on a host that was claimed; gives the account too.
+#[track_caller]
+pub(crate) fn compare(port: u16, script: &str) -> (Value, Value) {
     let (net, mut daemon) = (Namespace::new(), Launch::new().start());
     let script = format!("{PRELUDE}{ACCOUNT}{script}\ntell()");
     let output = succeed(
@@ -57,7 +63,7 @@ fn check(port: u16, script: &str) -> Option<Value> {
         );
     }
     assert_eq!(records.lost(), 0, "{}", records.stats());
-    Some(close.clone())
+    (close.clone(), account)
 }
 
 #[test]
@@ -100,6 +106,43 @@ data = bytes(200_000)
 for _ in range(20): send(s, data, MSG_ZEROCOPY)
 s.close(); t.join(); c.close()",
     );
+}
+
+#[test]
+fn zerocopy_receive() {
+    // Pages that a pipe took whole are handed over as they are, and can be mapped where they arrive; what cannot, the
+    // kernel asks to read. EIO is the end of the stream (tcp_zerocopy_receive in net/ipv4/tcp.c).
+    let close = check(
+        18_866,
+        "import errno
+TCP_ZEROCOPY_RECEIVE, PAGE, PAGES = 35, 4096, 64
+libc.mmap.restype = ctypes.c_void_p
+c, s = pair()
+def feed():
+    r, w = os.pipe()
+    for _ in range(20):
+        left = os.write(w, bytes(16 * PAGE))
+        while left: left -= os.splice(r, c.fileno(), left)
+    c.sendall(bytes(777)); c.shutdown(socket.SHUT_WR)
+t = threading.Thread(target=feed); t.start()
+window = libc.mmap(None, ctypes.c_size_t(PAGES * PAGE), 1, 1, s.fileno(), ctypes.c_long(0))
+mapped = 0
+while True:
+    ask = ctypes.create_string_buffer(struct.pack('QIIIiQIIQQII', window, PAGES * PAGE, *[0] * 10), 64)
+    size = ctypes.c_uint(64)
+    if libc.getsockopt(s.fileno(), socket.IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, ask, ctypes.byref(size)):
+        assert ctypes.get_errno() == errno.EIO, os.strerror(ctypes.get_errno())
+        break
+    _, length, to_read = struct.unpack_from('QII', ask)
+    mapped += length; account['received'] += length
+    if to_read or not length: recv(s, to_read or PAGE)
+assert mapped > 100 * PAGE, f'{mapped} bytes mapped: the case was not reached'
+assert account['received'] == 20 * 16 * PAGE + 777
+s.close(); t.join(); c.close()",
+    );
+    if let Some(close) = close {
+        close.expect("/process/name", "python3");
+    }
 }
 
 #[test]
@@ -304,4 +347,61 @@ fn more_than_sequence_numbers_count() {
     let close = records.close(PORT);
     close.expect("/bytes_received", BYTES);
     assert_eq!(records.lost(), 0, "{}", records.stats());
+}
+
+#[test]
+fn jumbo_frames_without_offload() {
+    const PORT: u16 = 18_867;
+    const BYTES: u64 = 20_000_000;
+    let Some(_host) = Host::claim(&[]) else { return };
+    let (left, right) = Namespace::pair("10.77.4.");
+    // One segment a packet, of 9,000 bytes.
+    for end in [&left, &right] {
+        end.ip(&["link", "set", end.name(), "mtu", "9000", "gso_max_segs", "1"]);
+    }
+    let mut daemon = Launch::new().records("flow,stats").start();
+    let address = SocketAddr::from(([10, 77, 4, 2], PORT));
+    let peer = Peer::start(&right, address, Behaviour::Exchange(BYTES), 1);
+    let stream = left.inside(|| TcpStream::connect(address)).expect("connect");
+    let (read, written) = exchange(&stream, BYTES);
+    drop(stream);
+    let counts = peer.ended();
+    assert_eq!(
+        (read, written, counts.read, counts.written),
+        (BYTES, BYTES, BYTES, BYTES)
+    );
+    daemon.wait_for_closes(PORT, 1);
+    let records = daemon.stop();
+    let close = records.close(PORT);
+    close.expect("/bytes_received", BYTES);
+    close.expect("/bytes_sent", BYTES);
+    close.expect("/bytes_acked", BYTES);
+    // 9,000 less the headers of IPv4 and TCP with its timestamps.
+    assert!(close.number("/packets_sent") >= Some(BYTES / 8_948), "{close}");
+    assert_eq!(records.lost(), 0, "{}", records.stats());
+}
+
+#[test]
+fn what_is_neither_tcp_nor_udp() {
+    const PORT: u16 = 18_868;
+    const DATAGRAMS: u64 = 30;
+    let Some(_host) = Host::claim(&["python3"]) else { return };
+    let (net, daemon) = (Namespace::new(), Launch::new().start());
+    // UDP-Lite (RFC 3828) is IP protocol 136.
+    let script = format!(
+        "import socket
+make = lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136)
+a, b = make(), make(); b.bind(('127.0.0.1', {PORT}))
+for _ in range({DATAGRAMS}): a.sendto(b'x' * 100, ('127.0.0.1', {PORT})); assert len(b.recv(200)) == 100"
+    );
+    net.run("python3", &["-c", &script]);
+    let records = daemon.stop();
+    assert!(records.flows(PORT).is_empty(), "{:#?}", records.flows(PORT));
+    // Seen on the way out and on the way in.
+    let stats = records.stats();
+    assert!(
+        stats.number("/events/left_out/other_protocol") >= Some(2 * DATAGRAMS),
+        "{stats}"
+    );
+    assert_eq!(records.lost(), 0, "{stats}");
 }

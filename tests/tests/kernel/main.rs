@@ -27,6 +27,7 @@ mod resolving;
 mod schema;
 mod scoping;
 mod shared;
+mod uring;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Output;
