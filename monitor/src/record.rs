@@ -348,6 +348,27 @@ pub enum EndReason {
     Vanished,
 }
 
+impl EndReason {
+    /// The same, as the other end has it.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::FinLocal => Self::FinRemote,
+            Self::FinRemote => Self::FinLocal,
+            Self::ResetLocal => Self::ResetRemote,
+            Self::ResetRemote => Self::ResetLocal,
+            Self::Timeout
+            | Self::Refused
+            | Self::ConnectFailed
+            | Self::Released
+            | Self::Idle
+            | Self::StillOpen
+            | Self::Evicted
+            | Self::Vanished => self,
+        }
+    }
+}
+
 /// A flow at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowRecord {
@@ -379,6 +400,8 @@ pub struct FlowRecord {
     pub nat: Option<Nat>,
     /// Counts as of the local end.
     pub counters: crate::event::Counters,
+    /// They were counted at the remote one: what the local one alone knows is not known.
+    pub counted_remotely: bool,
     /// Start to this record.
     pub duration: std::time::Duration,
     /// How it ended, once it has.

@@ -151,8 +151,9 @@ impl Namespace {
         std::thread::spawn(move || enter(&file, work))
     }
 
+    /// Its file, to enter it by.
     #[track_caller]
-    fn open(&self) -> File {
+    pub(crate) fn open(&self) -> File {
         let path = PathBuf::from("/run/netns").join(&self.name);
         File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
@@ -189,7 +190,8 @@ pub fn succeed(command: &mut Command) -> Output {
     output
 }
 
-fn enter<T>(namespace: &File, work: impl FnOnce() -> T) -> T {
+/// Runs `work` inside, and leaves the thread there.
+pub(crate) fn enter<T>(namespace: &File, work: impl FnOnce() -> T) -> T {
     move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("enter the namespace");
     work()
 }

@@ -359,6 +359,7 @@ fn flow_record(cookie: u64, at: u64) -> FlowRecord {
         peer_process: None,
         nat: None,
         counters: crate::event::Counters::default(),
+        counted_remotely: false,
         duration: Duration::ZERO,
         end_reason: None,
         tcp_state: 0,

@@ -22,6 +22,7 @@ mod overflow;
 mod overlaps;
 mod owners;
 mod python;
+mod relayed;
 mod replay;
 mod resolving;
 mod schema;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use monitor::event::{Chunk, ChunkFlags, Direction, FlowId};
 use monitor::stream::{Interest, Piece, Stream};
 use monitor::time::Timestamp;
+use monitor_tests::chance::Chance;
 use monitor_tests::segments::{Segment, Segments};
 use monitor_tests::{Host, Namespace};
 
@@ -114,7 +115,7 @@ fn known() -> Vec<(u32, Vec<Segment>)> {
 
 /// A few segments anywhere in a short stream, each of a letter of its own, then one that fills every hole.
 fn by_chance(seed: u64) -> (u32, Vec<Segment>) {
-    let mut chance = Chance(seed);
+    let mut chance = Chance::of(seed);
     let len = 4 + chance.below(60);
     let count = 2 + chance.below(9);
     let mut segments: Vec<Segment> = (b'a'..)
@@ -166,17 +167,4 @@ fn ours(first: u32, segments: &[Segment]) -> Vec<u8> {
         }
     }
     read
-}
-
-/// Numbers that look random and are the same every time (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound.max(1)
-    }
 }

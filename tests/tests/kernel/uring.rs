@@ -1,4 +1,4 @@
-//! Bytes and owners of a process that moves them by io_uring, in each way that the kernel runs its operations.
+//! Bytes and owners of a process that moves them by `io_uring`, in each way that the kernel runs its operations.
 
 use std::process::Command;
 

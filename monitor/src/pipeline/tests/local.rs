@@ -106,6 +106,24 @@ fn who_was_told_first_goes_on_speaking() {
     assert_eq!(close.counters.received, get("/").len() as u64);
 }
 
+/// Nobody tells of the accepting end: what the connecting one knows is told as the accepting one would have it.
+#[test]
+fn told_by_the_connecting_end_alone() {
+    let mut bench = Bench::new();
+    let (_, mut client) = pair("127.0.0.1:81", "127.0.0.1:5000");
+    client.snapshot.flags.local_peer = true;
+    client.open(&mut bench);
+    client.exchange(&mut bench, 5);
+    client.snapshot.flags.fin_local_first = true;
+    client.close(&mut bench);
+    bench.wait(500);
+    let close = bench.flows()[1];
+    assert_eq!(close.end_reason, Some(EndReason::FinRemote));
+    assert_eq!(close.counters.received, get("/").len() as u64);
+    // What the accepting end confirmed, read and sent again, the connecting one does not know.
+    assert!(close.counted_remotely);
+}
+
 #[test]
 fn a_refused_connect_to_loopback_is_told() {
     let mut bench = Bench::new();

@@ -191,6 +191,7 @@ impl<'a> From<&'a FlowRecord> for Flow<'a> {
             Transport::Tcp => true,
             Transport::Udp => false,
         };
+        let known = tcp && !record.counted_remotely;
         Self {
             start: Time(record.start),
             flow: FlowName(record.flow),
@@ -213,11 +214,11 @@ impl<'a> From<&'a FlowRecord> for Flow<'a> {
             nat_flow: record.nat.and_then(|nat| nat.other).map(FlowName),
             bytes_sent: c.sent,
             bytes_received: c.received,
-            bytes_acked: tcp.then_some(c.acked),
-            bytes_unread: tcp.then_some(c.unread),
+            bytes_acked: known.then_some(c.acked),
+            bytes_unread: known.then_some(c.unread),
             packets_sent: c.packets_sent,
             packets_received: c.packets_received,
-            retransmits: tcp.then_some(c.retransmits),
+            retransmits: known.then_some(c.retransmits),
             rtt_us: (tcp && c.rtt_us > 0).then_some(c.rtt_us),
             duration_ms: u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX),
             state: Text::Borrowed(state(record)),

@@ -234,6 +234,7 @@ fn observation(now: Timestamp, cookie: u64, event: FlowEvent, flow: &Flow) -> Ob
                 received: flow.received,
                 ..Counters::default()
             },
+            counted_remotely: false,
             duration: Duration::ZERO,
             end_reason: (event == FlowEvent::Close).then_some(flow.end),
             tcp_state: 0,
