@@ -22,6 +22,7 @@ pub mod relay;
 pub mod remote;
 pub mod resolver;
 pub mod running;
+pub mod scenarios;
 pub mod script;
 pub mod segments;
 pub mod shared;

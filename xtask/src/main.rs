@@ -12,6 +12,7 @@ mod fuzz;
 mod lint;
 mod programs;
 mod run;
+mod scenarios;
 mod setup;
 mod test;
 mod toolchain;
@@ -40,6 +41,8 @@ enum Command {
     Bench(bench::Args),
     /// Compare our reading of a folder of captures and vectors with that of others
     Conformance(conformance::Args),
+    /// Make worlds and attacks, replay them, and say how well detectors tell them apart
+    Scenarios(scenarios::Args),
     /// Let libFuzzer look for inputs that break an invariant
     Fuzz(fuzz::Args),
     /// Formatting, clippy for host and kernel code, licences
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::test(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Scenarios(args) => scenarios::scenarios(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),

@@ -1,0 +1,124 @@
+//! Something on the host reaches where it never went.
+
+use super::{Marks, Variant};
+use crate::scenarios::calendar::{HOUR, MINUTE};
+use crate::scenarios::chance::Chance;
+use crate::scenarios::files::LISTED_DOMAIN;
+use crate::scenarios::places;
+use crate::scenarios::wire::outbound::{Outbound, What};
+use crate::scenarios::wire::tls::{GO, OPENSSL};
+use crate::scenarios::world::World;
+
+pub(super) const VARIANTS: [Variant; 5] = [
+    Variant {
+        name: "new-destination-named",
+        what: "one TLS connection to a name that was never reached",
+        detectors: &["unknown_destination"],
+        may: &[],
+        worlds: &[],
+        hours: 1,
+        act: named,
+    },
+    Variant {
+        name: "new-destination-address",
+        what: "thirty connections to an address without a name, in an hour",
+        detectors: &["unknown_destination"],
+        may: &["beaconing"],
+        worlds: &[],
+        hours: 2,
+        act: unnamed,
+    },
+    Variant {
+        name: "listed-destination",
+        what: "a connection to a domain that a threat list names",
+        detectors: &["unknown_destination"],
+        may: &["listed_source"],
+        worlds: &[],
+        hours: 1,
+        act: listed,
+    },
+    Variant {
+        name: "beacon-regular",
+        what: "a call-back to one name every ten minutes for a day",
+        detectors: &["beaconing"],
+        may: &["unknown_destination"],
+        worlds: &[],
+        hours: 22,
+        act: regular,
+    },
+    Variant {
+        name: "beacon-jittered",
+        what: "the same with a third of chance in its period",
+        detectors: &["beaconing"],
+        may: &["unknown_destination"],
+        worlds: &[],
+        hours: 22,
+        act: jittered,
+    },
+];
+
+fn named(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
+    reach(world, at, "sync.quiet-harbor.example", 48_000, chance);
+    marks("sync.quiet-harbor.example")
+}
+
+fn listed(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
+    reach(world, at, LISTED_DOMAIN, 3_000, chance);
+    marks(LISTED_DOMAIN)
+}
+
+fn unnamed(world: &mut World, mut at: u64, chance: &mut Chance) -> Marks {
+    let to = places::named("hosting-ro").v4(chance.below(60_000));
+    for _ in 0..30 {
+        world.outbound.push(Outbound {
+            at,
+            what: What::Tls {
+                to: (to, 4443).into(),
+                name: String::new(),
+                stack: GO,
+                up: 2_000,
+                down: 500,
+            },
+        });
+        at += MINUTE + chance.below(2 * MINUTE);
+    }
+    Marks::default()
+}
+
+fn regular(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
+    beacon(world, at, 0, chance)
+}
+
+fn jittered(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
+    beacon(world, at, 10 * MINUTE / 3, chance)
+}
+
+fn beacon(world: &mut World, at: u64, jitter: u64, chance: &mut Chance) -> Marks {
+    let mut now = at;
+    while now < at + 21 * HOUR {
+        reach(world, now, "status.tiny-relay.example", 300, chance);
+        now += 10 * MINUTE - jitter / 2 + chance.below(jitter + 1);
+    }
+    marks("status.tiny-relay.example")
+}
+
+fn reach(world: &mut World, at: u64, name: &str, up: u64, chance: &mut Chance) {
+    // The same address for the same name.
+    let number = name.bytes().map(u64::from).sum::<u64>() * 11 + chance.below(2);
+    let to = places::named("hosting-ro").v4(number);
+    let what = What::Tls {
+        to: (to, 443).into(),
+        name: name.to_owned(),
+        stack: OPENSSL,
+        up,
+        down: 700,
+    };
+    world.reach(at, name, &[to], what);
+}
+
+fn marks(name: &str) -> Marks {
+    Marks {
+        destinations: vec![name.to_owned()],
+        ..Marks::default()
+    }
+}

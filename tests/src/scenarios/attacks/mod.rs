@@ -1,0 +1,161 @@
+//! Attacks: one file a detector, variants loud and quiet.
+
+mod agents;
+mod auth_failures;
+mod client_fingerprint;
+mod credential_sharing;
+mod credential_stuffing;
+mod destinations;
+mod dns_tunnel;
+mod listed_source;
+mod patterns;
+mod request_anomaly;
+mod request_forgery;
+mod response_volume;
+mod shadow_endpoint;
+
+use super::calendar::HOUR;
+use super::chance::Chance;
+use super::truth::{Actors, Attack};
+use super::wire::outbound::What;
+use super::world::World;
+
+/// An attack that can be done to a world.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    /// Its name.
+    pub name: &'static str,
+    /// What happens, in a few words.
+    pub what: &'static str,
+    /// Detectors that should speak.
+    pub detectors: &'static [&'static str],
+    /// Detectors that may speak of its targets without naming an actor.
+    pub may: &'static [&'static str],
+    /// Worlds it is done to; in any, where there is none.
+    pub worlds: &'static [&'static str],
+    /// Hours it takes.
+    pub hours: u64,
+    /// Does it, from this moment on.
+    pub act: fn(&mut World, u64, &mut Chance) -> Marks,
+}
+
+/// By what an attack can be told, besides its addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Marks {
+    /// Names of accounts.
+    pub accounts: Vec<String>,
+    /// Keys, tokens and sessions in clear.
+    pub secrets: Vec<String>,
+    /// User agents.
+    pub agents: Vec<String>,
+    /// Endpoints that it is done to.
+    pub endpoints: Vec<String>,
+    /// Names and addresses that the host is made to reach.
+    pub destinations: Vec<String>,
+}
+
+/// All of them.
+pub fn all() -> Vec<Variant> {
+    [
+        &listed_source::VARIANTS[..],
+        &auth_failures::VARIANTS,
+        &credential_stuffing::VARIANTS,
+        &response_volume::VARIANTS,
+        &request_anomaly::VARIANTS,
+        &agents::VARIANTS,
+        &client_fingerprint::VARIANTS,
+        &credential_sharing::VARIANTS,
+        &request_forgery::VARIANTS,
+        &shadow_endpoint::VARIANTS,
+        &dns_tunnel::VARIANTS,
+        &destinations::VARIANTS,
+        &patterns::VARIANTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .collect()
+}
+
+/// Worlds without a balancer, which would put hand-written requests in order.
+const DIRECT: &[&str] = &["storefront", "offices", "phones", "partners", "quiet"];
+/// Worlds with a document.
+const DOCUMENTED: &[&str] = &["storefront", "offices", "partners", "balanced", "quiet"];
+/// Worlds with a database of cities.
+const CITIES: &[&str] = &["storefront", "phones", "partners", "balanced", "quiet"];
+
+impl Variant {
+    /// Does it to a world, after the first days, and says what was done.
+    pub fn strike(&self, world: &mut World, chance: &mut Chance) -> Attack {
+        let first = world.learned() + HOUR;
+        let room = world.calendar.end().saturating_sub(first + (self.hours + 1) * HOUR);
+        let at = first + chance.below(room.max(HOUR));
+        let (exchanges, outbound) = (world.exchanges.len(), world.outbound.len());
+        let marks = (self.act)(world, at, chance);
+        let exchanges = &world.exchanges[exchanges..];
+        let outbound = &world.outbound[outbound..];
+        let mut addresses: Vec<_> = exchanges.iter().map(|exchange| exchange.from).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let times = || {
+            exchanges
+                .iter()
+                .map(|exchange| exchange.at)
+                .chain(outbound.iter().map(|outbound| outbound.at))
+        };
+        let mut destinations = marks.destinations;
+        for reached in outbound {
+            if let What::Tls { to, .. } | What::Http { to, .. } | What::Other { to, .. } | What::Refused { to } =
+                reached.what
+            {
+                destinations.push(to.ip().to_string());
+            }
+        }
+        destinations.sort_unstable();
+        destinations.dedup();
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Attack {
+            name: self.name.to_owned(),
+            detectors: names(self.detectors),
+            may: names(self.may),
+            actors: Actors {
+                addresses,
+                accounts: marks.accounts,
+                secrets: marks.secrets,
+                agents: marks.agents,
+            },
+            endpoints: marks.endpoints,
+            destinations,
+            from: times().min().unwrap_or(at),
+            until: times().max().unwrap_or(at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashSet};
+
+    use super::*;
+    use crate::scenarios::world::kind_named;
+
+    #[test]
+    fn every_detector_has_two_variants() {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut names = HashSet::new();
+        for variant in all() {
+            assert!(names.insert(variant.name), "{} is there twice", variant.name);
+            assert!(
+                variant.worlds.iter().all(|world| kind_named(world).is_some()),
+                "{}",
+                variant.name
+            );
+            for detector in variant.detectors {
+                *counts.entry(detector).or_default() += 1;
+            }
+        }
+        for (detector, count) in counts {
+            assert!(count >= 2, "{detector} has {count} variant");
+        }
+    }
+}

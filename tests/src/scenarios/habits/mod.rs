@@ -1,0 +1,25 @@
+//! What those who live in a world do, one file each. None of it is an attack.
+
+pub mod companies;
+pub mod deploys;
+pub mod machines;
+pub mod odd;
+pub mod outbound;
+pub mod partners;
+pub mod people;
+pub mod phones;
+
+use super::world::World;
+
+/// Everybody lives through all days.
+pub fn live(world: &mut World) {
+    people::live(world);
+    companies::live(world);
+    phones::live(world);
+    partners::live(world);
+    machines::live(world);
+    odd::live(world);
+    outbound::live(world);
+    // Last: what the others ask for meanwhile is refused, and tried again.
+    deploys::live(world);
+}
