@@ -19,6 +19,7 @@ impl Chance {
     }
 
     /// A stream of its own for whoever is called `name`: what others draw does not change it.
+    #[must_use]
     pub fn fork(&self, name: &str) -> Self {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -28,10 +29,10 @@ impl Chance {
 
     /// Any number.
     pub fn number(&mut self) -> u64 {
-        let [a, b, c, d] = self.state;
-        let (e, f) = (c ^ a, d ^ b);
-        self.state = [a ^ f, b ^ e, e ^ (b << 17), f.rotate_left(45)];
-        a.wrapping_add(d).rotate_left(23).wrapping_add(a)
+        let [s0, s1, s2, s3] = self.state;
+        let (t2, t3) = (s2 ^ s0, s3 ^ s1);
+        self.state = [s0 ^ t3, s1 ^ t2, t2 ^ (s1 << 17), t3.rotate_left(45)];
+        s0.wrapping_add(s3).rotate_left(23).wrapping_add(s0)
     }
 
     /// 0 to `bound` - 1; 0 where that is 0.
@@ -107,8 +108,8 @@ impl Chance {
 
     /// An identifier as version 4 of RFC 9562 writes it.
     pub fn uuid(&mut self) -> String {
-        let [a, b, c, d, e] = [8, 4, 3, 3, 12].map(|len| self.hex(len));
-        format!("{a}-{b}-4{c}-8{d}-{e}")
+        let [low, mid, high, clock, node] = [8, 4, 3, 3, 12].map(|len| self.hex(len));
+        format!("{low}-{mid}-4{high}-8{clock}-{node}")
     }
 }
 

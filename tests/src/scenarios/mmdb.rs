@@ -116,9 +116,9 @@ const ARRAY: u8 = 11 - 7;
 fn control(kind: u8, size: usize, out: &mut Vec<u8>) {
     match size {
         0..29 => out.push(kind << 5 | size as u8),
-        29..285 => out.extend([kind << 5 | 29, (size - 29) as u8]),
+        29..285 => out.extend([kind << 5 | 0x1d, (size - 29) as u8]),
         _ => {
-            out.push(kind << 5 | 30);
+            out.push(kind << 5 | 0x1e);
             out.extend(((size - 285) as u16).to_be_bytes());
         }
     }

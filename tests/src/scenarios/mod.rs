@@ -5,6 +5,11 @@
 //! ([`replay`]), and its alerts are held against the truth ([`judge`], [`score`]). Nothing here is shared with the
 //! detectors: no code, no constant, no distribution. `docs/scenarios.md` says what is modelled and how it is judged.
 
+#![expect(
+    clippy::cast_sign_loss,
+    reason = "sizes and times are drawn from what is never negative"
+)]
+
 pub mod agents;
 pub mod attacks;
 pub mod calendar;

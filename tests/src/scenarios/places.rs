@@ -1,7 +1,7 @@
 //! Where clients and destinations are: networks, their organizations, and cities that exist.
 //!
 //! The networks are made up. Their IPv4 blocks are far apart, as those of real providers are, and their IPv6 blocks are
-//! from the documentation prefix 3fff::/20 (RFC 9637).
+//! from the documentation prefix `3fff::/20` (RFC 9637).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -215,9 +215,9 @@ impl Network {
     /// An address of a host in the customer's IPv6 network of this number (a /56).
     pub fn v6(&self, number: u64, host: u64) -> IpAddr {
         let index = NETWORKS.iter().position(|network| network == self).unwrap_or(0) as u16;
-        let [a, b] = [(number >> 8) as u16, (number << 8) as u16];
-        let [c, d, e, f] = [host >> 48, host >> 32, host >> 16, host].map(|part| part as u16);
-        IpAddr::V6(Ipv6Addr::new(0x3fff, index, a, b, c, d, e, f))
+        let customer = u128::from(number & 0xff_ffff) << 72;
+        let network = u128::from(0x3fff_u16) << 112 | u128::from(index) << 96;
+        IpAddr::V6(Ipv6Addr::from(network | customer | u128::from(host)))
     }
 
     /// ISO code of its country.

@@ -40,7 +40,7 @@ impl Scenario {
     pub fn all(size: Size, seed: u64) -> Vec<Self> {
         let (benign, attacked) = match size {
             Size::Full => ((9, 1.0), (4, 0.3)),
-            Size::Small => ((3, 0.06), (3, 0.04)),
+            Size::Small => ((3, 0.06), (3, 0.03)),
         };
         let mut chance = Chance::new(seed).fork("worlds");
         let worlds = KINDS.into_iter().map(|kind| Self {

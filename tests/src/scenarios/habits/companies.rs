@@ -18,7 +18,7 @@ pub(super) fn live(world: &mut World) {
     for (office, name) in ["office-acme", "office-borealis"].into_iter().enumerate() {
         let network = places::named(name);
         let outside = network.v4(1 + office as u64);
-        let people: Vec<Person> = (0..world.scaled(world.kind.employees) / 2 + 1)
+        let people: Vec<Person> = (0..=world.scaled(world.kind.employees) / 2)
             .map(|number| Person::new(2_000 + 1_000 * office as u64 + number, calendar.days, &mut chance))
             .collect();
         world

@@ -22,7 +22,7 @@ pub(super) fn live(world: &mut World) {
 fn health(world: &mut World) {
     let mut chance = world.chance.fork("health");
     let agent = agents::balancer();
-    let every = (MINUTE as f64 / world.scale.clamp(0.05, 1.0)) as u64;
+    let every = (2.0 * MINUTE as f64 / world.scale.clamp(0.05, 1.0)) as u64;
     for balancer in ["10.0.0.5", "10.0.0.6"] {
         let mut at = world.calendar.start + chance.below(every);
         while at < world.calendar.end() {

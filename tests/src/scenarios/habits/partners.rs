@@ -29,7 +29,9 @@ pub(super) fn live(world: &mut World) {
         .chain(places::used_for(Use::Office))
         .chain([places::named("hosting-nl")])
         .collect();
-    for number in 0..world.scaled(world.kind.partners) {
+    // Two at least where there are several: the first has a fleet, the second speaks HTTP/2.
+    let count = world.scaled(world.kind.partners).max(world.kind.partners.min(2));
+    for number in 0..count {
         let key = key(&mut chance);
         let network = networks[number as usize % networks.len()];
         // The first has a fleet, in two places of one organization.
@@ -64,7 +66,7 @@ pub(super) fn live(world: &mut World) {
                 until,
             );
         }
-        let two = number % 4 == 3 && !world.kind.balanced;
+        let two = number % 4 == 1 && !world.kind.balanced;
         let partner = Partner {
             key,
             addresses,

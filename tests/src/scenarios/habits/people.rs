@@ -139,7 +139,7 @@ pub(super) fn visit(
     world.login(&caller, at, &person.account, true, chance);
     caller.credential = vec![("Cookie", format!("session={}; theme=dark", chance.hex(32)))];
     at += think(chance);
-    for _ in 0..1 + steps(chance) {
+    for _ in 0..=steps(chance) {
         step(world, &caller, at, chance);
         at += think(chance);
     }

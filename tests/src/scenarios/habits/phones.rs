@@ -62,7 +62,7 @@ pub(super) fn live(world: &mut World) {
                 let app = &apps[usize::from(day >= updated)];
                 let mut caller = world.caller(from, app);
                 let began = at;
-                for number in 0..1 + chance.times(3.0) {
+                for number in 0..=chance.times(3.0) {
                     // On the way out of the door the network changes.
                     if number > 0 && chance.is(0.05) {
                         let before = from;

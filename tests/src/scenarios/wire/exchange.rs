@@ -45,7 +45,7 @@ pub fn put(tape: &mut Tape, exchanges: Vec<Exchange>, front: &Front) {
     } else {
         balanced(exchanges, front)
     };
-    for (number, line) in lines.into_iter().enumerate() {
+    for (number, line) in lines.iter().enumerate() {
         let port = 20_000 + (number as u64 * 7_919 % 40_000) as u16;
         render(tape, line, port, front.name);
     }
@@ -138,7 +138,7 @@ fn ready(exchange: &Exchange, rtt: u64) -> u64 {
     exchange.at + exchange.think + 3 * rtt + 2 * (exchange.request.body.len() + down)
 }
 
-fn render(tape: &mut Tape, line: Line, port: u16, name: &str) {
+fn render(tape: &mut Tape, line: &Line, port: u16, name: &str) {
     let Some(first) = line.exchanges.first() else { return };
     let ends = (SocketAddr::new(line.client, port), line.server);
     let version = first.version;

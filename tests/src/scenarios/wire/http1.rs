@@ -1,5 +1,7 @@
 //! HTTP/1 as bytes.
 
+use std::fmt::Write as _;
+
 use crate::scenarios::agents::{Agent, Slot};
 use crate::scenarios::http::{Request, Response, Version};
 
@@ -49,7 +51,7 @@ pub fn response(version: Version, asked: &str, response: &Response) -> Vec<u8> {
     };
     let mut out = format!("{protocol} {status} {reason}\r\nServer: nginx\r\n");
     for (name, value) in &response.fields {
-        out.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(out, "{name}: {value}\r\n");
     }
     let connection = if version == Version::Http10 {
         "close"
@@ -58,9 +60,9 @@ pub fn response(version: Version, asked: &str, response: &Response) -> Vec<u8> {
     };
     let len = response.announced.unwrap_or(response.body.len());
     if has_body(asked, status) || asked == "HEAD" {
-        out.push_str(&format!("Content-Length: {len}\r\n"));
+        let _ = write!(out, "Content-Length: {len}\r\n");
     }
-    out.push_str(&format!("Connection: {connection}\r\n\r\n"));
+    let _ = write!(out, "Connection: {connection}\r\n\r\n");
     out.into_bytes()
 }
 

@@ -11,7 +11,7 @@ const SEGMENT: usize = 1_448;
 /// Bulk goes in super-segments, as a host with segmentation offload captures it; what IPv4's length field allows.
 const BULK: usize = 60_000;
 /// Bulk is what is longer than this.
-const LARGE: u64 = 20_000;
+const LARGE: u64 = 3_000;
 /// Nanoseconds between two segments that follow each other.
 const GAP: u64 = 12_000;
 /// What of a super-segment is put down; the capture's snap length cuts the rest anyway.
@@ -193,6 +193,7 @@ impl<'a> Connection<'a> {
 
 impl End {
     /// The one it talks to.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,

@@ -25,14 +25,14 @@ pub const GO: Stack = Stack {
     inside: &["h2", "http/1.1"],
 };
 
-/// The ClientHello record of TLS 1.3 (RFC 8446 section 4.1.2) for this name; without one where it is empty.
+/// The `ClientHello` record of TLS 1.3 (RFC 8446 section 4.1.2) for this name; without one where it is empty.
 pub fn client_hello(stack: Stack, name: &str, chance: &mut Chance) -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend((0..32).map(|_| chance.below(256) as u8));
     body.push(32);
     body.extend((0..32).map(|_| chance.below(256) as u8));
     sized16(&mut body, |out| {
-        out.extend(stack.suites.iter().flat_map(|suite| suite.to_be_bytes()))
+        out.extend(stack.suites.iter().flat_map(|suite| suite.to_be_bytes()));
     });
     body.extend([1, 0]);
     sized16(&mut body, |out| {
@@ -45,10 +45,10 @@ pub fn client_hello(stack: Stack, name: &str, chance: &mut Chance) -> Vec<u8> {
             });
         }
         extension(out, 10, |out| {
-            sized16(out, |out| out.extend([0, 0x1d, 0, 0x17, 0, 0x18]))
+            sized16(out, |out| out.extend([0, 0x1d, 0, 0x17, 0, 0x18]));
         });
         extension(out, 13, |out| {
-            sized16(out, |out| out.extend([4, 3, 8, 4, 4, 1, 5, 3, 8, 5]))
+            sized16(out, |out| out.extend([4, 3, 8, 4, 4, 1, 5, 3, 8, 5]));
         });
         extension(out, 16, |out| {
             sized16(out, |out| {
@@ -69,7 +69,7 @@ pub fn client_hello(stack: Stack, name: &str, chance: &mut Chance) -> Vec<u8> {
     record(1, &body)
 }
 
-/// The ServerHello that answers it.
+/// The `ServerHello` that answers it.
 pub fn server_hello(chance: &mut Chance) -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend((0..32).map(|_| chance.below(256) as u8));
