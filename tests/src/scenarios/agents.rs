@@ -136,6 +136,13 @@ const BOT: &[(&str, Slot)] = &[
     ("DNT", Is("1")),
 ];
 
+impl Agent {
+    /// Whether it wants no second request on a connection.
+    pub fn closes(&self) -> bool {
+        self.order.contains(&("Connection", Is("close")))
+    }
+}
+
 fn agent(user_agent: impl Into<String>, order: &'static [(&'static str, Slot)]) -> Arc<Agent> {
     Arc::new(Agent {
         user_agent: user_agent.into(),

@@ -129,7 +129,7 @@ fn goes_on(exchange: &Exchange) -> bool {
         .response
         .as_ref()
         .is_some_and(|response| response.announced.is_none());
-    whole && exchange.raw.is_none() && exchange.version != Version::Http10
+    whole && exchange.raw.is_none() && exchange.version != Version::Http10 && !exchange.agent.closes()
 }
 
 /// When it is over, with something to spare.
@@ -156,12 +156,9 @@ fn render(tape: &mut Tape, line: &Line, port: u16, name: &str) {
             return connection.reset(End::Client);
         }
     }
-    if version == Version::Http10 || by_client || line.exchanges.iter().any(|exchange| exchange.raw.is_some()) {
-        connection.close(if version == Version::Http10 {
-            End::Server
-        } else {
-            End::Client
-        });
+    let server_closes = version == Version::Http10 || first.agent.closes();
+    if server_closes || by_client || line.exchanges.iter().any(|exchange| exchange.raw.is_some()) {
+        connection.close(if server_closes { End::Server } else { End::Client });
     } else {
         let idle = connection.now() + KEEP_ALIVE;
         connection.until(idle);
@@ -201,7 +198,7 @@ fn transact(connection: &mut Connection<'_>, exchange: &Exchange, number: usize,
         connection.send(End::Server, &http2::response(stream, response, body.is_empty()), 0);
         frames(connection, End::Server, stream, &body);
     } else {
-        let mut head = http1::response(exchange.version, request.method, response);
+        let mut head = http1::response(exchange.agent.closes(), exchange.version, request.method, response);
         let (bytes, more) = body.parts();
         head.extend_from_slice(bytes);
         connection.send(End::Server, &head, more);

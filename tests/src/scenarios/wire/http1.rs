@@ -41,8 +41,8 @@ pub fn request(agent: &Agent, version: Version, host: &str, request: &Request) -
     out.into_bytes()
 }
 
-/// The head of a response.
-pub fn response(version: Version, asked: &str, response: &Response) -> Vec<u8> {
+/// The head of a response; `closes`: it is the last on its connection.
+pub fn response(closes: bool, version: Version, asked: &str, response: &Response) -> Vec<u8> {
     let (status, reason) = (response.status, reason(response.status));
     let protocol = if version == Version::Http10 {
         "HTTP/1.0"
@@ -53,7 +53,7 @@ pub fn response(version: Version, asked: &str, response: &Response) -> Vec<u8> {
     for (name, value) in &response.fields {
         let _ = write!(out, "{name}: {value}\r\n");
     }
-    let connection = if version == Version::Http10 {
+    let connection = if closes || version == Version::Http10 {
         "close"
     } else {
         "keep-alive"
