@@ -236,8 +236,8 @@ pub struct HttpRecord {
     pub server_name: Option<Arc<str>>,
     /// Process of this host that served (role server) or asked (role client).
     pub process: Option<ProcessRef>,
-    /// The request; absent where only the response was seen.
-    pub request: Option<Request>,
+    /// The request; absent where only the response was seen. Boxed, since it is handed on from where it is read to here.
+    pub request: Option<Box<Request>>,
     /// The response; absent where none came.
     pub response: Option<Response>,
     /// The call of gRPC that it is.

@@ -160,7 +160,10 @@ impl<C: Core, S: Source> Engine<C, S> {
             self.followers.tell(record);
         }
         records.retain(|record| self.ends.wanted.contains(RecordType::of(&record.body)));
-        if !records.is_empty() {
+        if records.is_empty() {
+            // Room for the next batch.
+            self.out.records = records;
+        } else {
             self.ends.outbox.send(records);
         }
     }

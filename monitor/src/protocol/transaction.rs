@@ -10,7 +10,7 @@ pub struct Transaction {
     /// Version of the request, else of the response.
     pub version: HttpVersion,
     /// The request; absent where only the response was seen.
-    pub request: Option<Request>,
+    pub request: Option<Box<Request>>,
     /// The response; absent where none came.
     pub response: Option<Response>,
     /// The call of gRPC that it is.

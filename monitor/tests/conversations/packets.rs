@@ -54,7 +54,7 @@ pub(crate) fn transactions(fixture: &Fixture, wire: &Wire) -> String {
     for record in &out.records {
         if let Body::Http(http) = &record.body {
             text += &line(
-                http.request.as_ref(),
+                http.request.as_deref(),
                 http.response.as_ref(),
                 http.incomplete,
                 &http.anomalies,
@@ -67,7 +67,7 @@ pub(crate) fn transactions(fixture: &Fixture, wire: &Wire) -> String {
 /// The same line of what the conversation gave.
 pub(crate) fn expected(http: &Transaction) -> String {
     line(
-        http.request.as_ref(),
+        http.request.as_deref(),
         http.response.as_ref(),
         http.incomplete,
         &http.anomalies,

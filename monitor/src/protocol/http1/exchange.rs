@@ -33,7 +33,7 @@ struct Part {
 /// A request and its response on their way.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    request: Option<Request>,
+    request: Option<Box<Request>>,
     response: Option<Response>,
     asked: Part,
     answered: Option<Part>,
@@ -145,7 +145,7 @@ impl Exchange {
 
     /// Its request, if that began in `turn`.
     pub(super) fn request_of(&self, turn: u32) -> Option<&Request> {
-        self.request.as_ref().filter(|_| self.asked.begin.turn == turn)
+        self.request.as_deref().filter(|_| self.asked.begin.turn == turn)
     }
 
     /// The request is over, or was never seen.

@@ -46,7 +46,7 @@ pub(super) enum Framing {
 #[derive(Clone, Debug)]
 pub(super) struct RequestHead {
     /// As records show it; sizes are not filled yet.
-    pub request: Request,
+    pub request: Box<Request>,
     /// Version.
     pub version: HttpVersion,
     /// Method, as far as framing cares.
@@ -159,7 +159,7 @@ impl RequestHead {
         let meaningless = matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"CONNECT" | b"TRACE");
         anomalies.add_if(has_body && meaningless, Anomaly::UnusualBody);
         Self {
-            request: Request {
+            request: Box::new(Request {
                 method: printable(method, MAX_TEXT),
                 target: printable(target, MAX_TARGET),
                 path: printable(path, MAX_TARGET),
@@ -170,7 +170,7 @@ impl RequestHead {
                 agent_class: None,
                 content_type: fields.content_type.map(|v| printable(v, MAX_TEXT)),
                 ..Request::default()
-            },
+            }),
             version,
             method: match method {
                 b"HEAD" => Method::Head,

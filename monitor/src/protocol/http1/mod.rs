@@ -54,7 +54,7 @@ enum Answering {
 #[derive(Debug)]
 pub struct Upgraded {
     /// The request.
-    pub request: Request,
+    pub request: Box<Request>,
     /// What was kept of it for enrichment.
     pub taken: Taken,
     /// Its first byte.

@@ -52,7 +52,7 @@ pub(super) struct Exchange {
     pub id: u32,
     /// Offset in the client's direction before which its request is, as its response tells.
     pub asked_before: u64,
-    request: Option<Request>,
+    request: Option<Box<Request>>,
     response: Option<Response>,
     asked: Option<Part>,
     answered: Option<Part>,
@@ -128,7 +128,7 @@ impl Exchange {
             ..Request::default()
         };
         self.taken = take(&request);
-        self.request = Some(request);
+        self.request = Some(Box::new(request));
     }
 
     /// Its final response's header was read.
@@ -226,7 +226,7 @@ impl Exchange {
 
     /// Its request.
     pub(super) fn request(&self) -> Option<&Request> {
-        self.request.as_ref()
+        self.request.as_deref()
     }
 
     /// Turn of the request's first byte.

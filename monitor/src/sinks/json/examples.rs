@@ -82,7 +82,7 @@ pub(crate) fn http() -> HttpRecord {
         server: Some("192.0.2.10:8080".parse().unwrap()),
         server_name: Some(Arc::from("api.example.com")),
         process: Some(process()),
-        request: Some(Request {
+        request: Some(Box::new(Request {
             method: "POST".to_owned(),
             target: "/orders?token=key:3fa9c1d2".to_owned(),
             path: "/orders".to_owned(),
@@ -96,7 +96,7 @@ pub(crate) fn http() -> HttpRecord {
             header_bytes: 180,
             body_bytes: 52,
             decoded_bytes: Some(40),
-        }),
+        })),
         response: Some(Response {
             status: 201,
             content_type: Some("application/json".to_owned()),

@@ -279,7 +279,7 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
                 name: record.server_name.as_deref().map(Text::Borrowed),
             }),
             process: record.process.as_ref().map(Process::from),
-            request: record.request.as_ref().map(Request::from),
+            request: record.request.as_deref().map(Request::from),
             response: record.response.as_ref().map(Response::from),
             grpc: record.grpc.as_deref().map(Grpc::from),
             latency_us: record.latency_us,
