@@ -41,14 +41,14 @@ pub(crate) fn request(client: &str, endpoint: &str, status: u16) -> Made {
         server: Some("192.0.2.10:80".parse().unwrap()),
         server_name: None,
         process: None,
-        request: Some(Request {
+        request: Some(Box::new(Request {
             method: method.to_owned(),
             target: path.to_owned(),
             path: path.to_owned(),
             endpoint: Some(endpoint.into()),
             header_bytes: 200,
             ..Request::default()
-        }),
+        })),
         response: Some(Response {
             status,
             header_bytes: 100,
