@@ -14,25 +14,89 @@ use rustc_hash::FxBuildHasher;
 
 use crate::time::Timestamp;
 
-/// Hashes of what was seen, and when last. 16 bytes a member once it holds some.
+/// How many different things there are. 16 bytes a member once it holds some.
 #[derive(Clone, Debug, Default)]
-pub struct Distinct<const N: usize> {
-    members: Vec<(u64, Timestamp)>,
+pub struct Distinct<const N: usize>(Sampled<N, ()>);
+
+impl<const N: usize> Distinct<N> {
+    /// Takes a sight in, and lets go of what was not seen for `window` if there is no room. Whether it is new here.
+    pub fn see(&mut self, now: Timestamp, window: Duration, what: &(impl Hash + ?Sized)) -> bool {
+        self.0.see_new(now, window, what).1
+    }
+
+    /// Lets go of what was not seen for `window`.
+    pub fn forget(&mut self, now: Timestamp, window: Duration) {
+        self.0.forget(now, window);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.stands_for(self.0.members.len())
+    }
+
+    /// Whether [`Self::count`] is the exact number.
+    pub fn is_exact(&self) -> bool {
+        self.0.is_exact()
+    }
+}
+
+/// Things with a mark each: all of them up to `N`, a fair sample beyond. 16 bytes and the mark for each member.
+#[derive(Clone, Debug, Default)]
+pub struct Sampled<const N: usize, M> {
+    /// By hash: when seen last, and the mark.
+    members: Vec<(u64, Timestamp, M)>,
     /// Leading zero bits of the hashes that are kept.
     level: u8,
 }
 
-impl<const N: usize> Distinct<N> {
-    /// Takes a sight in, and lets go of what was not seen for `window`. Whether it is new here.
-    pub fn see(&mut self, now: Timestamp, window: Duration, what: &(impl Hash + ?Sized)) -> bool {
-        // Fx leaves its best bits on top, and those decide: mixed once more.
-        let hash = mixed(FxBuildHasher.hash_one(what));
-        if let Some((_, last)) = self.members.iter_mut().find(|(known, _)| *known == hash) {
+impl<const N: usize, M: Default> Sampled<N, M> {
+    /// Takes a sight in, and lets go of what was not seen for `window` if there is no room. The mark, if it is in the sample.
+    pub fn see(&mut self, now: Timestamp, window: Duration, what: &(impl Hash + ?Sized)) -> Option<&mut M> {
+        self.see_new(now, window, what).0
+    }
+
+    /// The mark, if it is in the sample.
+    pub fn get(&self, what: &(impl Hash + ?Sized)) -> Option<&M> {
+        let hash = hash_of(what);
+        self.members
+            .iter()
+            .find(|(known, ..)| *known == hash)
+            .map(|(.., mark)| mark)
+    }
+
+    /// Lets go of what was not seen for `window`.
+    pub fn forget(&mut self, now: Timestamp, window: Duration) {
+        self.members.retain(|(_, last, _)| *last + window > now);
+        // Fewer than a quarter of the room: the next ones are counted more closely.
+        while self.level > 0 && self.members.len() < N / 4 {
+            self.level -= 1;
+        }
+    }
+
+    /// The marks of the sample.
+    pub fn marks(&self) -> impl Iterator<Item = &M> {
+        self.members.iter().map(|(.., mark)| mark)
+    }
+
+    /// How many of all there are for so many of the sample.
+    pub fn stands_for(&self, members: usize) -> u64 {
+        (members as u64) << self.level
+    }
+
+    /// Whether the sample is all there is.
+    pub fn is_exact(&self) -> bool {
+        self.level == 0
+    }
+
+    fn see_new(&mut self, now: Timestamp, window: Duration, what: &(impl Hash + ?Sized)) -> (Option<&mut M>, bool) {
+        let hash = hash_of(what);
+        if let Some(at) = self.members.iter().position(|(known, ..)| *known == hash) {
+            let (_, last, mark) = &mut self.members[at];
             *last = now.max(*last);
-            return false;
+            return (Some(mark), false);
         }
         if hash.leading_zeros() < u32::from(self.level) {
-            return false;
+            return (None, false);
         }
         if self.members.len() >= N {
             self.forget(now, window);
@@ -40,32 +104,19 @@ impl<const N: usize> Distinct<N> {
         while self.members.len() >= N && self.level < 63 {
             self.level += 1;
             self.members
-                .retain(|(hash, _)| hash.leading_zeros() >= u32::from(self.level));
+                .retain(|(hash, ..)| hash.leading_zeros() >= u32::from(self.level));
         }
-        if hash.leading_zeros() >= u32::from(self.level) {
-            self.members.push((hash, now));
+        if hash.leading_zeros() < u32::from(self.level) {
+            return (None, true);
         }
-        true
+        self.members.push((hash, now, M::default()));
+        (self.members.last_mut().map(|(.., mark)| mark), true)
     }
+}
 
-    /// Lets go of what was not seen for `window`.
-    pub fn forget(&mut self, now: Timestamp, window: Duration) {
-        self.members.retain(|(_, last)| *last + window > now);
-        // Fewer than a quarter of the room: the next ones are counted more closely.
-        while self.level > 0 && self.members.len() < N / 4 {
-            self.level -= 1;
-        }
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        (self.members.len() as u64) << self.level
-    }
-
-    /// Whether [`Self::count`] is the exact number.
-    pub fn is_exact(&self) -> bool {
-        self.level == 0
-    }
+/// Fx leaves its best bits on top, and those decide: mixed once more.
+fn hash_of(what: &(impl Hash + ?Sized)) -> u64 {
+    mixed(FxBuildHasher.hash_one(what))
 }
 
 /// Spreads a hash over all its bits (the finalizer of `MurmurHash3`, public domain).
@@ -107,8 +158,22 @@ mod tests {
             let off = names.count() as f64 / total as f64;
             // Four standard deviations of 15 %.
             assert!((0.4..1.6).contains(&off), "{total}: {}", names.count());
-            assert!(names.members.len() <= 64 && !names.is_exact());
+            assert!(names.0.members.len() <= 64 && !names.is_exact());
         }
+    }
+
+    #[test]
+    fn a_sample_is_fair() {
+        let mut accounts = Sampled::<128, bool>::default();
+        for n in 0..10_000u32 {
+            if let Some(let_in) = accounts.see(at(0), HOUR, &n) {
+                *let_in = n % 4 == 0;
+            }
+        }
+        let let_in = accounts.marks().filter(|mark| **mark).count() as f64 / accounts.marks().count() as f64;
+        // A quarter, within four standard deviations of a sample of 64 at least.
+        assert!((0.03..0.47).contains(&let_in), "{let_in}");
+        assert!(accounts.marks().count() <= 128 && !accounts.is_exact());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod distinct;
 pub mod first_seen;
+pub mod majority;
 pub mod names;
 pub mod program;
 pub mod recent;

@@ -20,6 +20,7 @@ use rustc_hash::FxBuildHasher;
 use self::doc::{ACCOUNT, ASKED, ENDPOINT, MOST_ACCOUNTS, MOST_ENDPOINTS, MOST_SOURCES, PERSON, SLOW, SOURCE};
 use self::subject::{OfAccount, OfEndpoint, OfSource, Tally};
 use super::{Detector, DetectorDoc};
+use crate::baseline::majority::Majority;
 use crate::baseline::recent::Recent;
 use crate::baseline::source::Source;
 use crate::baseline::tail::{Line, least, poisson};
@@ -151,7 +152,7 @@ impl AuthFailures {
             if let Some(account) = seen.account
                 && seen.record.login == Some(LoginOutcome::Success)
                 && known.broken.is_none()
-                && known.telling.is_open(now)
+                && known.occurrence.is_open(now, DOC.quiet)
                 && known.has_failed(hash(&account.id))
             {
                 known.broken = Some(Arc::clone(&account.id));
@@ -185,8 +186,7 @@ impl AuthFailures {
         let in_window = before.failed > 0 || before.asked > 0;
         *known.fast.at(now) += one;
         *known.slow.at(now) += one;
-        known.telling.add(now, in_window);
-        if known.telling.untold == 1 && known.telling.first == now {
+        if known.occurrence.add(now, DOC.quiet, in_window) {
             (known.plain, known.broken) = (0, None);
             known.forget_failed();
             known.endpoint = seen.endpoint.cloned();
@@ -219,7 +219,7 @@ impl AuthFailures {
         known.window.slide(now);
         let in_window = known.window.sum().failed > 0;
         *known.window.at(now) += one;
-        known.telling.add(now, in_window);
+        known.occurrence.add(now, DOC.quiet, in_window);
         known.proven |= !account.unproven;
         known.sources.see(now, LONG, &seen.source);
         if !told {
@@ -238,12 +238,12 @@ impl AuthFailures {
         known.window.slide(now);
         let in_window = known.window.sum().failed > 0;
         if !in_window {
-            known.forget_votes();
+            known.majority = Majority::default();
         }
         *known.window.at(now) += one;
-        known.telling.add(now, in_window);
+        known.occurrence.add(now, DOC.quiet, in_window);
         known.sources.see(now, FAST, &seen.source);
-        known.vote(seen.source);
+        known.majority.add(seen.source);
         if !told {
             self.tell_endpoint(now, endpoint, Some(seen.record), findings);
         }
@@ -276,7 +276,7 @@ impl AuthFailures {
         let many = known.fast.sum().asked >= self.asked_line;
         if many {
             let known = self.source(seen);
-            known.telling.add(now, true);
+            known.occurrence.add(now, DOC.quiet, true);
             known.plain += 1;
             self.tell_source(now, seen.source, Some(seen.record), false, findings);
         }

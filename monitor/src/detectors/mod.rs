@@ -5,6 +5,7 @@
 //! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
 
 pub mod auth_failures;
+pub mod credential_stuffing;
 pub mod unknown_destination;
 
 use std::fmt;
@@ -67,6 +68,8 @@ macro_rules! registry {
 registry! {
     /// A surge of refused requests and failed logins, by source, account or endpoint.
     auth_failures: AuthFailures,
+    /// Many accounts tried and not let in, or one account tried from everywhere.
+    credential_stuffing: CredentialStuffing,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
 }

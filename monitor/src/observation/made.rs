@@ -10,9 +10,11 @@ use crate::alerts::Desk;
 use crate::allow::Rules;
 use crate::config::Config;
 use crate::detectors::Detector;
+use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
 use crate::event::FlowId;
+use crate::protocol::taps::FieldOrder;
 use crate::record::{Body, Client, HttpRecord, HttpRole, HttpVersion, Record, Request, Response};
 use crate::time::Timestamp;
 
@@ -91,6 +93,20 @@ impl Made {
                 IdentityKind::Session => IdentitySource::Cookie,
             },
             unproven: !proven,
+        });
+        self
+    }
+
+    /// It says that it is this agent, and writes its fields in the order of that number.
+    pub(crate) fn agent(mut self, agent: &str, order: u8) -> Self {
+        if let Some(request) = &mut self.0.request {
+            request.user_agent = Some(agent.to_owned());
+        }
+        let mut fields = FieldOrder::default();
+        fields.add(&[b'x', order]);
+        self.0.fingerprint = Some(Fingerprint {
+            version: HttpVersion::Http11,
+            order: fields,
         });
         self
     }

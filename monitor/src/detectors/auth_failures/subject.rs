@@ -3,16 +3,15 @@
 use std::net::IpAddr;
 use std::ops::AddAssign;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::doc::{ACCOUNT, DOC, ENDPOINT, SLOW, SOURCE};
+use super::doc::{ACCOUNT, ENDPOINT, SLOW, SOURCE};
 use crate::baseline::distinct::Distinct;
+use crate::baseline::majority::Majority;
 use crate::baseline::sliding::Sliding;
 use crate::baseline::source::Source;
+use crate::finding::occurrence::Occurrence;
 use crate::time::Timestamp;
 
-/// Findings of one subject are at most so often; what comes between is counted in the next.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Accounts that failed from a source, and are known again when they are let in.
 const MOST_FAILED: usize = 64;
 
@@ -33,62 +32,12 @@ impl AddAssign for Tally {
     }
 }
 
-/// An occurrence, as far as it was told.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Telling {
-    /// First failure of it.
-    pub(super) first: Timestamp,
-    /// Latest.
-    pub(super) last: Timestamp,
-    /// Failures that no finding has counted.
-    pub(super) untold: u64,
-    told: Option<Timestamp>,
-}
-
-impl Telling {
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self {
-            first: now,
-            last: now,
-            untold: 0,
-            told: None,
-        }
-    }
-
-    /// One more failure. What was told of and is over, or has left the window, begins anew.
-    pub(super) fn add(&mut self, now: Timestamp, in_window: bool) {
-        let over = match self.told {
-            Some(_) => self.last + DOC.quiet <= now,
-            None => !in_window,
-        };
-        if over {
-            *self = Self::new(now);
-        }
-        self.last = now;
-        self.untold += 1;
-    }
-
-    /// Whether it is time to tell; says that it is told.
-    pub(super) fn may_tell(&mut self, now: Timestamp, urgent: bool) -> bool {
-        let may = urgent || self.told.is_none_or(|told| told + TELL_EVERY <= now);
-        if may {
-            self.told = Some(now);
-        }
-        may
-    }
-
-    /// Whether there is an occurrence that was told of.
-    pub(super) fn is_open(&self, now: Timestamp) -> bool {
-        self.told.is_some() && now < self.last + DOC.quiet
-    }
-}
-
 /// A source.
 #[derive(Debug)]
 pub(super) struct OfSource {
     pub(super) fast: Sliding<Tally, 10>,
     pub(super) slow: Sliding<Tally, 12>,
-    pub(super) telling: Telling,
+    pub(super) occurrence: Occurrence,
     /// An address of it, and whether there was no other.
     pub(super) address: IpAddr,
     pub(super) only: bool,
@@ -113,7 +62,7 @@ impl OfSource {
         Self {
             fast: Sliding::new(SOURCE.step),
             slow: Sliding::new(SLOW.step),
-            telling: Telling::new(now),
+            occurrence: Occurrence::new(now),
             address,
             only: true,
             endpoint: endpoint.cloned(),
@@ -160,7 +109,7 @@ impl OfSource {
 #[derive(Debug)]
 pub(super) struct OfAccount {
     pub(super) window: Sliding<Tally, 12>,
-    pub(super) telling: Telling,
+    pub(super) occurrence: Occurrence,
     pub(super) sources: Distinct<32>,
     /// This host let it in at some time.
     pub(super) proven: bool,
@@ -171,7 +120,7 @@ impl OfAccount {
     pub(super) fn new(now: Timestamp, endpoint: Option<&Arc<str>>) -> Self {
         Self {
             window: Sliding::new(ACCOUNT.step),
-            telling: Telling::new(now),
+            occurrence: Occurrence::new(now),
             sources: Distinct::default(),
             proven: false,
             endpoint: endpoint.cloned(),
@@ -183,40 +132,18 @@ impl OfAccount {
 #[derive(Debug)]
 pub(super) struct OfEndpoint {
     pub(super) window: Sliding<Tally, 10>,
-    pub(super) telling: Telling,
+    pub(super) occurrence: Occurrence,
     pub(super) sources: Distinct<64>,
-    /// The source that may be behind most failures, and how many more it has than all others (Boyer and Moore's vote).
-    candidate: Option<Source>,
-    lead: u32,
+    pub(super) majority: Majority<Source>,
 }
 
 impl OfEndpoint {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
             window: Sliding::new(ENDPOINT.step),
-            telling: Telling::new(now),
+            occurrence: Occurrence::new(now),
             sources: Distinct::default(),
-            candidate: None,
-            lead: 0,
+            majority: Majority::default(),
         }
-    }
-
-    pub(super) fn vote(&mut self, source: Source) {
-        if self.candidate == Some(source) {
-            self.lead += 1;
-        } else if self.lead == 0 {
-            (self.candidate, self.lead) = (Some(source), 1);
-        } else {
-            self.lead -= 1;
-        }
-    }
-
-    pub(super) fn forget_votes(&mut self) {
-        (self.candidate, self.lead) = (None, 0);
-    }
-
-    /// Whether one source is behind most of the failures: with a share of s it leads by (2 s - 1) of them.
-    pub(super) fn is_one_source(&self, failed: u32) -> bool {
-        self.lead > failed / 3
     }
 }

@@ -9,6 +9,7 @@ use super::{ASKED_MEAN, AuthFailures, FAST, FEW_ACCOUNTS, LONG, SOURCES_OF_ACCOU
 use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::source::Source;
 use crate::finding::Finding;
+use crate::finding::occurrence::Occurrence;
 use crate::record::HttpRecord;
 use crate::time::Timestamp;
 
@@ -75,9 +76,9 @@ impl AuthFailures {
         } else {
             return false;
         };
-        if !known.telling.may_tell(now, urgent) {
+        let Some(observations) = known.occurrence.tell(now, urgent) else {
             return true;
-        }
+        };
         let actor = source.actor(known.address, known.only);
         let who = &actor.id;
         let minutes = surge.window.as_secs() / 60;
@@ -115,9 +116,9 @@ impl AuthFailures {
         }
         let finding = Finding {
             detector: &DOC,
-            first_seen: known.telling.first,
-            last_seen: known.telling.last,
-            count: std::mem::take(&mut known.telling.untold),
+            first_seen: known.occurrence.first,
+            last_seen: known.occurrence.last,
+            count: observations,
             severity,
             confidence,
             title,
@@ -146,9 +147,12 @@ impl AuthFailures {
         };
         let tally = known.window.sum();
         let line = self.account_line.at(tally.tried);
-        if tally.failed < line || known.sources.count() < SOURCES_OF_ACCOUNT || !known.telling.may_tell(now, false) {
+        if tally.failed < line || known.sources.count() < SOURCES_OF_ACCOUNT {
             return;
         }
+        let Some(observations) = known.occurrence.tell(now, false) else {
+            return;
+        };
         let sources = known.sources.count();
         // A name that was never let in may not even exist: the endpoint is what can be told.
         let actor = known.proven.then(|| Actor {
@@ -157,9 +161,9 @@ impl AuthFailures {
         });
         findings.push(Finding {
             detector: &DOC,
-            first_seen: known.telling.first,
-            last_seen: known.telling.last,
-            count: std::mem::take(&mut known.telling.untold),
+            first_seen: known.occurrence.first,
+            last_seen: known.occurrence.last,
+            count: observations,
             severity: Severity::Medium,
             confidence: CONFIDENCE,
             title: format!("Failed logins for {account} from {sources} sources"),
@@ -189,16 +193,19 @@ impl AuthFailures {
         };
         let tally = known.window.sum();
         let line = self.endpoint_line.at(tally.tried);
-        let few = known.sources.count() < SOURCES_OF_ENDPOINT || known.is_one_source(tally.failed);
-        if tally.failed < line || few || !known.telling.may_tell(now, false) {
+        let few = known.sources.count() < SOURCES_OF_ENDPOINT || known.majority.has_one();
+        if tally.failed < line || few {
             return;
         }
+        let Some(observations) = known.occurrence.tell(now, false) else {
+            return;
+        };
         let sources = known.sources.count();
         findings.push(Finding {
             detector: &DOC,
-            first_seen: known.telling.first,
-            last_seen: known.telling.last,
-            count: std::mem::take(&mut known.telling.untold),
+            first_seen: known.occurrence.first,
+            last_seen: known.occurrence.last,
+            count: observations,
             severity: Severity::Medium,
             confidence: DOUBTFUL,
             title: format!("Refused credentials at {endpoint} from {sources} sources"),
@@ -218,11 +225,11 @@ impl AuthFailures {
 
     /// Tells what was counted and not told, of occurrences that were.
     pub(super) fn tell_held_back(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
-        let held = |telling: &super::subject::Telling| telling.untold > 0 && telling.is_open(now);
+        let held = |occurrence: &Occurrence| occurrence.is_held_back(now, DOC.quiet);
         let sources: Vec<Source> = self
             .sources
             .iter()
-            .filter(|(_, known)| held(&known.telling))
+            .filter(|(_, known)| held(&known.occurrence))
             .map(|(source, _)| *source)
             .collect();
         for source in sources {
@@ -231,7 +238,7 @@ impl AuthFailures {
         let accounts: Vec<Arc<str>> = self
             .accounts
             .iter()
-            .filter(|(_, known)| held(&known.telling))
+            .filter(|(_, known)| held(&known.occurrence))
             .map(|(account, _)| Arc::clone(account))
             .collect();
         for account in accounts {
@@ -240,7 +247,7 @@ impl AuthFailures {
         let endpoints: Vec<Arc<str>> = self
             .endpoints
             .iter()
-            .filter(|(_, known)| held(&known.telling))
+            .filter(|(_, known)| held(&known.occurrence))
             .map(|(endpoint, _)| Arc::clone(endpoint))
             .collect();
         for endpoint in endpoints {
