@@ -102,32 +102,30 @@ pub fn one(plan: &Plan, detectors: &[String], seed: u64, scenario: &Scenario) ->
     let written = scenario.write(seed, detectors, &folder)?;
     let told = replay::replay(&plan.monitor, &written.configuration, &written.capture)?;
     fs::write(folder.join("alerts.jsonl"), &told.lines)?;
-    match &plan.keep {
-        Some(keep) => keep_in(&keep.join(seed.to_string()).join(&name), &folder)?,
-        None => {
-            for file in [
-                "capture.pcap",
-                "city.mmdb",
-                "country.mmdb",
-                "asn.mmdb",
-                "bad.txt",
-                "identity.key",
-            ] {
-                fs::remove_file(folder.join(file))?;
-            }
-        }
+    if let Some(keep) = &plan.keep {
+        copy(&folder, &keep.join(seed.to_string()).join(&name))?;
+    }
+    for file in [
+        "capture.pcap",
+        "city.mmdb",
+        "country.mmdb",
+        "asn.mmdb",
+        "bad.txt",
+        "openapi.json",
+        "identity.key",
+    ] {
+        fs::remove_file(folder.join(file))?;
     }
     Ok(judge(&written.truth, &told))
 }
 
 /// Copies all files of a scenario, so that the monitor can be run over them by hand.
-fn keep_in(to: &Path, folder: &Path) -> Result<()> {
+fn copy(folder: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         fs::copy(entry.path(), to.join(entry.file_name()))?;
     }
-    fs::remove_file(folder.join("capture.pcap"))?;
     Ok(())
 }
 

@@ -243,21 +243,23 @@ impl World {
         });
     }
 
-    /// A login with a password that is right or wrong.
-    pub fn login(&mut self, caller: &Caller, at: u64, account: &str, right: bool, chance: &mut Chance) {
+    /// A login with a password that is right or wrong; gives the session that the answer sets.
+    pub fn login(&mut self, caller: &Caller, at: u64, account: &str, right: bool, chance: &mut Chance) -> String {
         let password = chance.text("abcdefghkmnprstuvwxyz23456789", 11);
         let request = Request::post(
             service::LOGIN.path,
             &json!({ "username": account, "password": password }),
         );
+        let session = chance.hex(32);
         let response = if right {
             let mut response = service::LOGIN.answer(chance);
             response.body = Body::Bytes(json!({ "user": account, "ok": true }).to_string().into_bytes());
-            response.with("Set-Cookie", format!("session={}; HttpOnly; Path=/", chance.hex(32)))
+            response.with("Set-Cookie", format!("session={session}; HttpOnly; Path=/"))
         } else {
             service::error(401, "wrong name or password")
         };
         self.tell(caller, at, service::LOGIN, request, response, chance);
+        session
     }
 
     /// The host asks for a name and then does something else there.

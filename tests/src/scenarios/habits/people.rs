@@ -136,8 +136,8 @@ pub(super) fn visit(
         };
         world.look_alike("a mistyped password", "auth_failures", actors, began, at);
     }
-    world.login(&caller, at, &person.account, true, chance);
-    caller.credential = vec![("Cookie", format!("session={}; theme=dark", chance.hex(32)))];
+    let session = world.login(&caller, at, &person.account, true, chance);
+    caller.credential = vec![("Cookie", format!("session={session}; theme=dark"))];
     at += think(chance);
     for _ in 0..=steps(chance) {
         step(world, &caller, at, chance);

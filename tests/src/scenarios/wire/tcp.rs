@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::packet::{ACK, FIN, PUSH, RST, SYN, Segment, tcp};
+use super::packet::{ACK, FIN, PUSH, RST, SYN, Segment, claim, tcp};
 use super::tape::Tape;
 use crate::scenarios::calendar::SECOND;
 
@@ -204,14 +204,3 @@ impl End {
 
 /// Time to live of an idle connection at servers, nanoseconds: what nginx has by default is 75 s, less is common.
 pub const KEEP_ALIVE: u64 = 60 * SECOND;
-
-/// Makes the IP header say that the packet is `whole` bytes long. Its checksums are then those that a card with offload
-/// would still have to make.
-fn claim(frame: &mut [u8], whole: usize) {
-    let ethernet = 14;
-    if frame[12..14] == [8, 0] {
-        frame[16..18].copy_from_slice(&((whole - ethernet) as u16).to_be_bytes());
-    } else {
-        frame[18..20].copy_from_slice(&((whole - ethernet - 40) as u16).to_be_bytes());
-    }
-}
