@@ -254,8 +254,17 @@ pub struct HttpRecord {
     pub fingerprint: Option<Fingerprint>,
     /// Names of what was odd on the wire.
     pub anomalies: Vec<&'static str>,
+    /// How many of the first of them are of the request, or of the connection; the rest is of the response alone.
+    pub request_anomalies: u8,
     /// Why it is not complete, if it is not.
     pub incomplete: Option<Incomplete>,
+}
+
+impl HttpRecord {
+    /// When its last byte passed: about when it is observed.
+    pub fn end(&self) -> Timestamp {
+        self.start + std::time::Duration::from_micros(self.duration_us)
+    }
 }
 
 /// Which way a flow was opened.

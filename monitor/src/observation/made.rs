@@ -63,6 +63,7 @@ pub(crate) fn request(client: &str, endpoint: &str, status: u16) -> Made {
         login: None,
         fingerprint: None,
         anomalies: Vec::new(),
+        request_anomalies: 0,
         incomplete: None,
     })
 }

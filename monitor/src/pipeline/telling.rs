@@ -301,6 +301,7 @@ impl Pipeline {
             login,
             fingerprint,
             anomalies: transaction.anomalies,
+            request_anomalies: transaction.request_anomalies,
             incomplete: transaction.incomplete,
         }
     }

@@ -23,8 +23,10 @@ pub struct Transaction {
     pub latency_us: Option<u64>,
     /// `start` to the last byte, microseconds.
     pub duration_us: u64,
-    /// Names of what was odd.
+    /// Names of what was odd: first of the request and the connection, then of the response alone.
     pub anomalies: Vec<&'static str>,
+    /// How many of them are not of the response.
+    pub request_anomalies: u8,
     /// Why it is not complete, if it is not.
     pub incomplete: Option<Incomplete>,
     /// What was kept of the request for enrichment; secrets in clear.

@@ -130,6 +130,11 @@ impl Anomalies {
         self.0 |= others.0;
     }
 
+    /// Those that are not in `others`.
+    pub(super) const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// Whether none is in it.
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0

@@ -40,8 +40,10 @@ pub(super) struct Exchange {
     /// Decides how the response is framed; `None` where the request was not seen.
     pub method: Option<Method>,
     version: HttpVersion,
-    /// What was odd.
+    /// What was odd in the request.
     pub anomalies: Anomalies,
+    /// What was odd in the response.
+    pub answer_anomalies: Anomalies,
     /// Why it can not become complete.
     pub incomplete: Option<Incomplete>,
     taken: Taken,
@@ -67,6 +69,7 @@ impl Exchange {
             method: (!cut || head.method != Method::Other).then_some(head.method),
             version: head.version,
             anomalies: head.anomalies,
+            answer_anomalies: Anomalies::default(),
             incomplete: None,
             taken: head.taken,
         }
@@ -82,6 +85,7 @@ impl Exchange {
             method: None,
             version: HttpVersion::Http11,
             anomalies: Anomalies::default(),
+            answer_anomalies: Anomalies::default(),
             incomplete: Some(Incomplete::NoRequest),
             taken: Taken::default(),
         }
@@ -89,7 +93,7 @@ impl Exchange {
 
     /// Its response's header was read.
     pub(super) fn answer(&mut self, head: ResponseHead, header_bytes: u64, begin: Mark, last: Timestamp, cut: bool) {
-        self.anomalies.extend(head.anomalies);
+        self.answer_anomalies.extend(head.anomalies);
         if let Some(said) = &mut self.taken.said {
             said.location = head.location;
         }
@@ -116,6 +120,14 @@ impl Exchange {
             decoded_bytes: None,
             announced_bytes: head.length,
         });
+    }
+
+    /// What is odd in the message of `side`.
+    pub(super) fn odd(&mut self, side: Side) -> &mut Anomalies {
+        match side {
+            Side::Client => &mut self.anomalies,
+            Side::Server => &mut self.answer_anomalies,
+        }
     }
 
     /// Bytes of the body of `side`, as on the wire.
@@ -239,6 +251,9 @@ impl Exchange {
             (Some(asked), Some(part)) if part.begin.time >= asked => Some(micros(part.begin.time.since(asked))),
             (Some(_) | None, Some(_) | None) => None,
         };
+        let mut anomalies = self.anomalies.names();
+        let request_anomalies = u8::try_from(anomalies.len()).unwrap_or(u8::MAX);
+        anomalies.extend(self.answer_anomalies.without(self.anomalies).names());
         Transaction {
             version: self.version,
             turn: if self.request.is_some() {
@@ -252,7 +267,8 @@ impl Exchange {
             start: first.time,
             latency_us: latency,
             duration_us: micros(latest.since(first.time)),
-            anomalies: self.anomalies.names(),
+            anomalies,
+            request_anomalies,
             incomplete: self.incomplete,
             taken: self.taken,
         }

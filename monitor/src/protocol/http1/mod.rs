@@ -276,7 +276,8 @@ impl Http1 {
     fn tell_rest(&mut self, why: Option<Incomplete>, out: &mut Vec<Message>) {
         while let Some(mut exchange) = self.exchanges.pop_front() {
             if exchange.incomplete.is_none() {
-                let stray = exchange.anomalies.contains(Anomaly::StrayBytes);
+                let stray = exchange.anomalies.contains(Anomaly::StrayBytes)
+                    || exchange.answer_anomalies.contains(Anomaly::StrayBytes);
                 let unseen = self.lost_response && !exchange.is_being_answered() && !stray;
                 let missing = if unseen {
                     Some(Incomplete::Gap)

@@ -49,7 +49,7 @@ impl Http1 {
         self.understood += extent.len;
         if head.is_interim() {
             if let Some(oldest) = self.exchanges.front_mut() {
-                oldest.anomalies.extend(head.anomalies);
+                oldest.answer_anomalies.extend(head.anomalies);
             }
             self.server.place = if extent.cut { Place::Lost } else { Place::Head };
             return;
@@ -66,8 +66,10 @@ impl Http1 {
                     framing = head.framing(exchange.method);
                 }
                 exchange.incomplete = exchange.incomplete.or(extent.incomplete);
-                exchange.anomalies.add_if(closing, Anomaly::AfterClose);
-                exchange.anomalies.add_if(rewritten, Anomaly::DifferingRetransmission);
+                exchange.answer_anomalies.add_if(closing, Anomaly::AfterClose);
+                exchange
+                    .answer_anomalies
+                    .add_if(rewritten, Anomaly::DifferingRetransmission);
                 exchange.answer(head, extent.len, extent.begin, extent.last, extent.cut);
             }
             None => {
@@ -135,7 +137,7 @@ impl Http1 {
                 .filter(|oldest| oldest.answer_begins_by(offset)),
         };
         if let Some(exchange) = exchange {
-            exchange.anomalies.add(Anomaly::DifferingRetransmission);
+            exchange.odd(side).add(Anomaly::DifferingRetransmission);
         }
     }
 

@@ -33,7 +33,7 @@ impl Http1 {
                     let chunked = matches!(body.kind, Kind::Chunked(_));
                     self.understood += step.used;
                     if let Some(exchange) = self.current(side) {
-                        exchange.anomalies.extend(step.anomalies);
+                        exchange.odd(side).extend(step.anomalies);
                         exchange.hear(side, &data.bytes[..step.used as usize], chunked);
                     }
                     pass(&mut data, step.used as usize);
@@ -169,7 +169,7 @@ impl Http1 {
             self.evicted.headers += 1;
             self.settle_collected(side, Some(Incomplete::HeaderTruncated), out);
             if let Some(exchange) = self.current(side) {
-                exchange.anomalies.add(Anomaly::LongHeader);
+                exchange.odd(side).add(Anomaly::LongHeader);
             }
         }
     }
@@ -248,7 +248,7 @@ impl Http1 {
             self.end_message(Side::Client, out);
         }
         if let Some(exchange) = self.exchanges.front_mut() {
-            exchange.anomalies.add(Anomaly::StrayBytes);
+            exchange.answer_anomalies.add(Anomaly::StrayBytes);
         }
     }
 

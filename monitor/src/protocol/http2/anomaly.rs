@@ -115,6 +115,11 @@ impl Anomalies {
         self.0 |= others.0;
     }
 
+    /// Those that are not in `others`.
+    pub(super) const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
     /// Their names, in order of definition.
     pub(super) fn names(self) -> Vec<&'static str> {
         if self.0 == 0 {

@@ -60,8 +60,10 @@ pub(super) struct Exchange {
     taken: Taken,
     /// Oddities of the HTTP/1.1 request that it began with.
     before: Vec<&'static str>,
-    /// What was odd.
+    /// What was odd in the request.
     pub anomalies: Anomalies,
+    /// What was odd in the response.
+    pub answer_anomalies: Anomalies,
     /// Why it cannot become complete.
     pub incomplete: Option<Incomplete>,
 }
@@ -80,6 +82,7 @@ impl Exchange {
             taken: Taken::default(),
             before: Vec::new(),
             anomalies: Anomalies::default(),
+            answer_anomalies: Anomalies::default(),
             incomplete: None,
         }
     }
@@ -136,7 +139,7 @@ impl Exchange {
         if extent.broken.is_none() {
             fields.check_response();
         }
-        self.anomalies.extend(fields.anomalies);
+        self.answer_anomalies.extend(fields.anomalies);
         if fields.unknown && fields.status.is_none() {
             self.incomplete.get_or_insert(Incomplete::HeadersUnseen);
         }
@@ -153,12 +156,12 @@ impl Exchange {
 
     /// Trailers of `side`.
     pub(super) fn trail(&mut self, side: Side, fields: &Fields, extent: Extent, ends: bool) {
-        self.anomalies.extend(fields.anomalies);
+        self.odd(side).extend(fields.anomalies);
         if fields.has_pseudo() {
-            self.anomalies.add(Anomaly::LatePseudoHeader);
+            self.odd(side).add(Anomaly::LatePseudoHeader);
         }
         if !ends {
-            self.anomalies.add(Anomaly::BadTrailers);
+            self.odd(side).add(Anomaly::BadTrailers);
         }
         if side == Side::Server {
             self.grpc_status = fields.grpc_status.or(self.grpc_status);
@@ -167,6 +170,14 @@ impl Exchange {
         if let Some(part) = self.part(side) {
             part.header_bytes += extent.len;
             part.latest = extent.last;
+        }
+    }
+
+    /// What is odd in the message of `side`.
+    pub(super) fn odd(&mut self, side: Side) -> &mut Anomalies {
+        match side {
+            Side::Client => &mut self.anomalies,
+            Side::Server => &mut self.answer_anomalies,
         }
     }
 
@@ -220,7 +231,7 @@ impl Exchange {
         let decoded = part.decoded();
         let mismatch = whole && part.length.is_some() && decoded.is_some() && part.length != decoded;
         if mismatch && !(bodiless && decoded == Some(0)) {
-            self.anomalies.add(Anomaly::LengthMismatch);
+            self.odd(side).add(Anomaly::LengthMismatch);
         }
     }
 
@@ -302,6 +313,10 @@ impl Exchange {
                 .then(|| GrpcCall::new(&request.path, self.grpc_status))
                 .flatten()
         });
+        let mut anomalies = std::mem::take(&mut self.before);
+        anomalies.extend(self.anomalies.names());
+        let request_anomalies = u8::try_from(anomalies.len()).unwrap_or(u8::MAX);
+        anomalies.extend(self.answer_anomalies.without(self.anomalies).names());
         Transaction {
             version: HttpVersion::Http2,
             turn: self.turn(),
@@ -311,7 +326,8 @@ impl Exchange {
             start: begin.time,
             latency_us,
             duration_us: micros(latest.since(begin.time)),
-            anomalies: [self.before, self.anomalies.names()].concat(),
+            anomalies,
+            request_anomalies,
             incomplete: self.incomplete,
             taken: self.taken,
         }

@@ -55,6 +55,8 @@ pub struct Http2 {
     joined_late: bool,
     /// Oddities of the connection; the next transaction tells them.
     anomalies: Anomalies,
+    /// Likewise of what the server sent.
+    answer_anomalies: Anomalies,
     taps: Arc<Taps>,
     understood: u64,
     not_understood: Option<CoverageReason>,
@@ -96,6 +98,7 @@ impl Http2 {
             whole,
             joined_late: !whole,
             anomalies: Anomalies::default(),
+            answer_anomalies: Anomalies::default(),
             taps,
             understood: 0,
             not_understood: None,
@@ -198,6 +201,9 @@ impl Http2 {
     /// Tells a stream that is over, and what was odd on the connection since the last one.
     fn tell(&mut self, mut exchange: Box<Exchange>, out: &mut Vec<Message>) {
         exchange.anomalies.extend(std::mem::take(&mut self.anomalies));
+        exchange
+            .answer_anomalies
+            .extend(std::mem::take(&mut self.answer_anomalies));
         out.push(Message::Http(Box::new(exchange.into_transaction())));
     }
 

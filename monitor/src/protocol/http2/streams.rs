@@ -32,18 +32,18 @@ impl Http2 {
         let oversize = frame.len > half.max_frame && self.whole;
         let continues = half.block.as_ref().map(|block| block.stream);
         if oversize || !frame.has_valid_length() {
-            self.odd(frame.stream, Anomaly::BadFrameSize);
+            self.odd(side, frame.stream, Anomaly::BadFrameSize);
         }
         if !frame.has_valid_stream() {
-            self.odd(frame.stream, Anomaly::BadStreamId);
+            self.odd(side, frame.stream, Anomaly::BadStreamId);
         }
         match (continues, frame.kind) {
             (Some(stream), Kind::Continuation) if stream == frame.stream => {}
             (Some(stream), _) => {
                 self.cut_block(side, Incomplete::HeaderTruncated, out);
-                self.odd(stream, Anomaly::InterruptedHeaders);
+                self.odd(side, stream, Anomaly::InterruptedHeaders);
             }
-            (None, Kind::Continuation) if self.whole => self.odd(frame.stream, Anomaly::StrayContinuation),
+            (None, Kind::Continuation) if self.whole => self.odd(side, frame.stream, Anomaly::StrayContinuation),
             (None, _) => {}
         }
         let half = self.half_mut(side);
@@ -69,7 +69,7 @@ impl Http2 {
             | Kind::Other => None,
         };
         if let Some(flood) = flood {
-            self.odd(frame.stream, flood);
+            self.odd(side, frame.stream, flood);
         }
         let half = self.half_mut(side);
         let before = half.block.as_ref().map_or(0, |block| block.bytes.len());
@@ -158,13 +158,13 @@ impl Http2 {
             return;
         };
         if exchange.has_ended(side) && whole {
-            exchange.anomalies.add(Anomaly::FrameAfterEnd);
+            exchange.odd(side).add(Anomaly::FrameAfterEnd);
         }
         if frame.has(PADDED) {
             let padding = kept.first().map(|length| u64::from(*length) + 1);
             exchange.pad(side, padding);
             if broken.is_none() && padding.is_none_or(|padding| padding > u64::from(frame.len)) {
-                exchange.anomalies.add(Anomaly::BadPadding);
+                exchange.odd(side).add(Anomaly::BadPadding);
             }
         }
         if frame.has(END_STREAM) {
@@ -184,7 +184,7 @@ impl Http2 {
     ) {
         let (fragment, padding_fits) = fragment(frame, kept, broken.is_some());
         if !padding_fits {
-            self.odd(frame.stream, Anomaly::BadPadding);
+            self.odd(side, frame.stream, Anomaly::BadPadding);
         }
         let half = self.half_mut(side);
         let mut block = match (frame.kind, half.block.take()) {
@@ -195,7 +195,7 @@ impl Http2 {
                 block.extent.broken = block.extent.broken.or(broken);
                 block.bytes.extend_from_slice(fragment);
                 if block.continuations == MAX_CONTINUATIONS {
-                    self.odd(frame.stream, Anomaly::ContinuationFlood);
+                    self.odd(side, frame.stream, Anomaly::ContinuationFlood);
                 }
                 block
             }
@@ -337,7 +337,7 @@ impl Http2 {
         }
         if fields.status.is_some_and(|status| (100..200).contains(&status)) {
             // The final response follows (RFC 9113 section 8.1); 101 does not exist here (section 8.6).
-            exchange.anomalies.extend(fields.anomalies);
+            exchange.answer_anomalies.extend(fields.anomalies);
             return;
         }
         exchange.answer(fields, extent);
@@ -404,10 +404,11 @@ impl Http2 {
     }
 
     /// Notes an oddity on its stream, or on the next that ends.
-    fn odd(&mut self, stream: u32, anomaly: Anomaly) {
-        match self.stream(stream) {
-            Some(exchange) => exchange.anomalies.add(anomaly),
-            None => self.anomalies.add(anomaly),
+    fn odd(&mut self, side: Side, stream: u32, anomaly: Anomaly) {
+        match (self.stream(stream), side) {
+            (Some(exchange), _) => exchange.odd(side).add(anomaly),
+            (None, Side::Client) => self.anomalies.add(anomaly),
+            (None, Side::Server) => self.answer_anomalies.add(anomaly),
         }
     }
 

@@ -124,6 +124,7 @@ pub(crate) fn http() -> HttpRecord {
             order: FieldOrder::default(),
         }),
         anomalies: vec!["bare_lf"],
+        request_anomalies: 1,
         incomplete: None,
     }
 }
@@ -142,6 +143,7 @@ pub(crate) fn least_http() -> HttpRecord {
         login: None,
         fingerprint: None,
         anomalies: Vec::new(),
+        request_anomalies: 0,
         incomplete: Some(Incomplete::NoRequest),
         ..http()
     }
