@@ -1,11 +1,13 @@
 //! What is normal: what detectors have learned, in bounded memory, and how it is kept over a restart; and the statistics
 //! that say when something is not ([`budget`], [`tail`], [`recent`], [`sliding`], [`distinct`]).
 
+pub mod beginning;
 pub mod budget;
 pub mod distinct;
 pub mod first_seen;
 pub mod majority;
 pub mod names;
+pub mod occurrence;
 pub mod program;
 pub mod recent;
 pub mod sliding;

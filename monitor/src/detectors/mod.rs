@@ -6,6 +6,7 @@
 
 pub mod auth_failures;
 pub mod credential_stuffing;
+pub mod request_anomaly;
 pub mod unknown_destination;
 
 use std::fmt;
@@ -70,6 +71,8 @@ registry! {
     auth_failures: AuthFailures,
     /// Many accounts tried and not let in, or one account tried from everywhere.
     credential_stuffing: CredentialStuffing,
+    /// Requests that are malformed, ambiguous, or lead where they should not.
+    request_anomaly: RequestAnomaly,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
 }

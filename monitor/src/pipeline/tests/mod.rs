@@ -8,6 +8,7 @@ mod http;
 mod local;
 mod parents;
 mod properties;
+mod requests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

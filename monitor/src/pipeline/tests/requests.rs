@@ -1,0 +1,68 @@
+//! From the bytes of a request to an alert about how it is written, or what it asks for.
+
+use super::*;
+use crate::alert::Severity;
+
+/// The alerts of one detector, each as it was told at last.
+fn alerts<'a>(bench: &'a Bench, detector: &str) -> Vec<&'a Alert> {
+    let mut latest: Vec<&Alert> = Vec::new();
+    for alert in bench.alerts() {
+        match latest.iter_mut().find(|known| known.id == alert.id) {
+            Some(known) => *known = alert,
+            None if alert.detector == detector => latest.push(alert),
+            None => {}
+        }
+    }
+    latest
+}
+
+/// One connection on which these were asked and answered.
+fn conversation(config: &Config, turns: &[(&str, &str)]) -> Bench {
+    let mut bench = Bench::with(config);
+    let mut server = Socket::server(1);
+    server.open(&mut bench);
+    for (request, response) in turns {
+        server.hear(&mut bench, request.as_bytes());
+        bench.wait(2);
+        server.say(&mut bench, response.as_bytes());
+        bench.wait(500);
+    }
+    server.close(&mut bench);
+    bench.finish();
+    bench
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn smuggling_is_told_and_what_a_server_writes_is_not() {
+    let smuggled =
+        "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let bench = conversation(&Config::default(), &[(smuggled, OK), (smuggled, OK)]);
+    let found = alerts(&bench, "request_anomaly");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].severity, found[0].count), (Severity::High, 2));
+    assert_eq!(found[0].actor.as_ref().map(|actor| &*actor.id), Some("192.0.2.9"));
+
+    let plain = "GET /orders HTTP/1.1\r\nHost: a\r\n\r\n";
+    let odd = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let bench = conversation(&Config::default(), &[(plain, odd), (plain, odd)]);
+    let record = bench.http()[0];
+    assert_eq!(
+        (&record.anomalies[..], record.request_anomalies),
+        (&["both_lengths"][..], 0)
+    );
+    assert!(alerts(&bench, "request_anomaly").is_empty());
+}
+
+#[test]
+fn path_traversal_is_told_and_a_comparison_of_versions_is_not() {
+    let traversal = "GET /files/..%2f..%2fetc/passwd HTTP/1.1\r\nHost: a\r\n\r\n";
+    let bench = conversation(&Config::default(), &[(traversal, NOT_FOUND), (traversal, OK)]);
+    let found = alerts(&bench, "request_anomaly");
+    assert_eq!(found.iter().map(|alert| alert.severity).max(), Some(Severity::High));
+    let compare = "GET /compare/v1..v2?path=src%2Fmain.rs HTTP/1.1\r\nHost: a\r\n\r\n";
+    let bench = conversation(&Config::default(), &[(compare, OK), (compare, NOT_FOUND)]);
+    assert!(alerts(&bench, "request_anomaly").is_empty());
+}
