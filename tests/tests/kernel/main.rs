@@ -27,6 +27,7 @@ mod replay;
 mod resolving;
 mod schema;
 mod scoping;
+mod shapes;
 mod shared;
 mod uring;
 

@@ -29,9 +29,14 @@ pub(super) fn request(bytes: &[u8], whole: bool, taps: &Taps) -> RequestHead {
             let from = offset(line, method) + method.len();
             (method, line[from..offset(line, version)].trim_ascii(), Some(*version))
         }
-        [method, ..] => {
+        [method, ref rest @ ..] => {
             let from = offset(line, method) + method.len();
-            (method, line[from..].trim_ascii(), None)
+            let end = match rest {
+                // The beginning of a version that was cut off.
+                [_, .., last] if !line_whole && b"HTTP/".starts_with(last) => offset(line, last),
+                _ => line.len(),
+            };
+            (method, line[from..end].trim_ascii(), None)
         }
         [] => (&b""[..], &b""[..], None),
     };

@@ -240,9 +240,16 @@ impl Http1 {
                     self.lost_response |= side == Side::Server;
                 }
                 Place::Body(body) => {
+                    let unknown = body.kind == body::Kind::Unknown;
                     let step = body.skip(left, skip.time);
-                    self.understood += step.used;
                     left -= step.used;
+                    if unknown && self.half(side).crowded {
+                        // Other messages are in it, or may be.
+                        self.lost_response |= side == Side::Server;
+                        self.miss(of_absence(skip.why));
+                    } else {
+                        self.understood += step.used;
+                    }
                     if let Some(exchange) = self.current(side) {
                         exchange.miss(side);
                     }
@@ -251,10 +258,7 @@ impl Http1 {
                     }
                 }
                 Place::Lost => {
-                    self.miss(match skip.why {
-                        Absence::LeftOut => CoverageReason::Truncated,
-                        Absence::Passed | Absence::Lost => CoverageReason::Lost,
-                    });
+                    self.miss(of_absence(skip.why));
                     break;
                 }
                 Place::Off => break,
@@ -319,5 +323,12 @@ impl Http1 {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         }
+    }
+}
+
+fn of_absence(why: Absence) -> CoverageReason {
+    match why {
+        Absence::LeftOut => CoverageReason::Truncated,
+        Absence::Passed | Absence::Lost => CoverageReason::Lost,
     }
 }

@@ -40,6 +40,7 @@ impl Http1 {
         let rewritten = std::mem::take(&mut self.client.rewritten);
         exchange.anomalies.add_if(rewritten, Anomaly::DifferingRetransmission);
         self.exchanges.push_back(Box::new(exchange));
+        self.client.begin(extent.begin.turn, extent.cut, false);
         self.begin_body(Side::Client, framing, extent.last, out);
     }
 
@@ -56,6 +57,8 @@ impl Http1 {
         }
         self.settle_request(extent.begin.peer, out);
         self.answering = self.pair(extent.begin.peer, out);
+        let awaited = self.exchanges.len() > 1;
+        self.server.begin(extent.begin.turn, extent.cut, awaited);
         let mut framing = if extent.cut { Framing::Unknown } else { Framing::Nothing };
         let connects = head.status != 101;
         let closing = std::mem::replace(&mut self.server.closing, !extent.cut && !head.persists);
