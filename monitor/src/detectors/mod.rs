@@ -6,6 +6,7 @@
 
 pub mod auth_failures;
 pub mod credential_stuffing;
+pub mod listed_source;
 pub mod request_anomaly;
 pub mod unknown_destination;
 
@@ -71,6 +72,8 @@ registry! {
     auth_failures: AuthFailures,
     /// Many accounts tried and not let in, or one account tried from everywhere.
     credential_stuffing: CredentialStuffing,
+    /// A client, or a destination of this host, that is on a threat list.
+    listed_source: ListedSource,
     /// Requests that are malformed, ambiguous, or lead where they should not.
     request_anomaly: RequestAnomaly,
     /// A program reaches a destination that was never seen for it.

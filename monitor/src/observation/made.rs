@@ -13,6 +13,7 @@ use crate::detectors::Detector;
 use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
+use crate::enrich::networks::Whereabouts;
 use crate::event::FlowId;
 use crate::protocol::taps::FieldOrder;
 use crate::record::{Body, Client, HttpRecord, HttpRole, HttpVersion, Record, Request, Response};
@@ -109,6 +110,14 @@ impl Made {
             version: HttpVersion::Http11,
             order: fields,
         });
+        self
+    }
+
+    /// Its client is there.
+    pub(crate) fn at(mut self, place: &Arc<Whereabouts>) -> Self {
+        if let Some(client) = &mut self.0.client {
+            client.whereabouts = Some(Arc::clone(place));
+        }
         self
     }
 }
