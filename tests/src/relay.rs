@@ -161,7 +161,7 @@ impl Wire {
             if self.chance.per_mille(self.weather.lost) {
                 continue;
             }
-            for _ in 0..1 + usize::from(self.chance.per_mille(self.weather.twice)) {
+            for _ in 0..=usize::from(self.chance.per_mille(self.weather.twice)) {
                 let late = if self.chance.per_mille(self.weather.late) {
                     self.chance.below(LATE_US)
                 } else {

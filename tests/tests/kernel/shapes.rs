@@ -230,8 +230,8 @@ fn web_socket() {
     // Frames (section 5.2): text of 100 bytes, masked from the client; one holds what looks like a request.
     for n in 0..50_u8 {
         let text = [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), &[n; 73]].concat();
-        talk.ask(&[&[0x81, 0x80 | 100, 0, 0, 0, 0], text.as_slice()].concat());
-        talk.answer(&[&[0x81, 100], text.as_slice()].concat());
+        talk.ask(&[&[0x81, 0x80 | 0x64, 0, 0, 0, 0], text.as_slice()].concat());
+        talk.answer(&[&[0x81, 0x64], text.as_slice()].concat());
     }
     let said = talk.said;
     drop(talk);

@@ -123,8 +123,8 @@ pub(super) struct Half {
     pub closing: bool,
     /// Bytes of the header to come were sent again with other content.
     pub rewritten: bool,
-    /// Turn in which the latest message began.
-    turn: Option<u32>,
+    /// Turn in which the latest message began; turns count from one.
+    turn: u32,
     /// The end of the latest header was not seen, and it was not alone in its turn: others may come after it unseen.
     pub crowded: bool,
 }
@@ -137,14 +137,14 @@ impl Half {
             collected: None,
             closing: false,
             rewritten: false,
-            turn: None,
+            turn: 0,
             crowded: false,
         }
     }
 
     /// A message begins in this turn; `cut` where the end of its header was not seen, `awaited` where others are due.
     pub(super) fn begin(&mut self, turn: u32, cut: bool, awaited: bool) {
-        let follows = self.turn.replace(turn) == Some(turn);
+        let follows = std::mem::replace(&mut self.turn, turn) == turn;
         self.crowded = cut && (follows || awaited);
     }
 
