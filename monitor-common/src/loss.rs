@@ -26,8 +26,11 @@ pub const OTHER_PROTOCOL: u32 = 10;
 pub const COPY_FAILED: u32 = 11;
 /// Payload that nobody had asked for (data before a socket, answers to nothing) beyond its rate.
 pub const UNASKED: u32 = 12;
+/// Segments of HTTP/2 with more frames than are followed: bytes are copied within the duplex budget until a segment begins
+/// with a frame.
+pub const TRUNCATED_FRAMES: u32 = 13;
 /// Number of counters.
-pub const COUNTS: u32 = 13;
+pub const COUNTS: u32 = 14;
 
 /// Name of each counter, as it appears in `stats`.
 pub const NAMES: [&str; COUNTS as usize] = [
@@ -44,4 +47,5 @@ pub const NAMES: [&str; COUNTS as usize] = [
     "other_protocol",
     "copy_failed",
     "unasked",
+    "truncated_frames",
 ];

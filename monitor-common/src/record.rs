@@ -71,7 +71,8 @@ pub const CHUNK_TRUNCATED: u8 = 1 << 3;
 pub const CHUNK_TURN_START: u8 = 1 << 4;
 /// A UDP datagram; `seq` has no meaning.
 pub const CHUNK_DATAGRAM: u8 = 1 << 5;
-/// The first byte is the first of a frame of HTTP/2, by the lengths of all frames before it.
+/// The first byte is the first of a frame of HTTP/2: by the lengths of the frames before it, the first of which was
+/// known by the preface or, after a loss, by its looks.
 pub const CHUNK_FRAME_START: u8 = 1 << 6;
 
 /// What every record starts with.

@@ -10,10 +10,12 @@ pub const CLASS_HTTP: u8 = 1;
 pub const CLASS_TLS: u8 = 2;
 /// DNS.
 pub const CLASS_DNS: u8 = 3;
-/// Nothing that is read: counted, never copied.
-pub const CLASS_OPAQUE: u8 = 4;
+/// HTTP/2: copied by its frames.
+pub const CLASS_HTTP2: u8 = 4;
+/// Nothing that is read: counted, never copied. Classes below this one are copied, those above are not even counted.
+pub const CLASS_OPAQUE: u8 = 5;
 /// Out of scope by configuration: not counted, not reported.
-pub const CLASS_IGNORED: u8 = 5;
+pub const CLASS_IGNORED: u8 = 6;
 
 /// One direction of a socket; written by that direction's hook alone, read by both.
 #[repr(C)]
@@ -47,16 +49,28 @@ pub struct Half {
     pub started: u8,
     /// 1 while the turn's end is kept in `TAILS`, 2 once nobody wants it.
     pub tail: u8,
-    /// 1 while what is copied of this turn takes from the duplex budget.
+    /// 1 while what is copied of this turn takes from the duplex budget; of HTTP/2, unless the frame before was of headers.
     pub pays: u8,
     /// 1 once a RST passed in this direction. Here and not in the socket's flags, which other hooks write.
     pub rst: u8,
     /// 1 once a turn was left out for the duplex budget.
     pub left_out: u8,
-    /// Always 0.
-    pub reserved: [u8; 3],
+    /// HTTP/2: 1 while it is not known where the next frame begins.
+    pub lost: u8,
+    /// HTTP/2: bytes of the next frame's header that have passed, where a segment ended within it.
+    pub head_have: u8,
+    /// HTTP/2: 1 when the duplex budget did not allow to copy all that is wanted of the current segment.
+    pub cut: u8,
+    /// HTTP/2: the first of those bytes: length and kind.
+    pub head: [u8; 4],
+    /// HTTP/2: bytes of the current segment that were gone through.
+    pub walked: u32,
+    /// HTTP/2: bytes of the current frame's payload that have not passed.
+    pub frame_left: u32,
+    /// HTTP/2: how many of those, from the first on, are copied.
+    pub frame_copy: u32,
 }
-const _: () = assert!(size_of::<Half>() == 72);
+const _: () = assert!(size_of::<Half>() == 88);
 
 /// TCP counters as the kernel keeps them, at one moment.
 #[repr(C)]
@@ -140,7 +154,7 @@ pub struct SocketState {
     /// Always 0.
     pub reserved: u32,
 }
-const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 144 + 40);
+const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 176 + 40);
 
 /// Key of `CLOSED`, `POLICIES` and `TAILS`.
 #[repr(C)]

@@ -6,16 +6,16 @@
 use aya_ebpf::bindings::__sk_buff;
 use monitor_common::{
     CAUSE_PROGRESS, CHUNK_AFTER_HOLE, CHUNK_AFTER_SKIP, CHUNK_LATE, CHUNK_TRUNCATED, CHUNK_TURN_START, CLASS_DNS,
-    CLASS_HTTP, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FlowKey, Half, Header, KIND_CHUNK,
-    RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, Tail, loss,
+    CLASS_HTTP, CLASS_HTTP2, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FlowKey, Half,
+    Header, KIND_CHUNK, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, Tail, loss,
 };
 
 use crate::chunk::{self, MAX_CAPTURE};
 use crate::classify::{first_bytes, is_dns, message_start};
-use crate::flow;
 use crate::kernel::read;
 use crate::maps::{CURRENT_REQUESTS, POLICIES, POLICY_EPOCH, SERVICE_SNAP, TAILS, count, knob, offset};
 use crate::packet::{Packet, load};
+use crate::{flow, frame_kinds, frames};
 
 /// Turns of a connection older than the monitor that may look like nothing before it counts as opaque.
 const MAX_MISSES: u16 = 8;
@@ -79,8 +79,24 @@ pub(crate) fn segment<const DIRECTION: u8>(
     }
     let class = state.class;
     let (cookie, generation) = (state.cookie, state.generation);
-    let half = &mut state.half[DIRECTION as usize];
-    if class < CLASS_OPAQUE {
+    let mut upgraded = false;
+    let left_out = if class == CLASS_HTTP2 {
+        let half = &mut state.half[DIRECTION as usize];
+        if half.tokens <= 0 {
+            refill(half, now);
+        }
+        let segment = frames::Segment {
+            payload: packet.payload + repeated,
+            length,
+            seq,
+            missing: if ahead > 0 { ahead.unsigned_abs() } else { 0 },
+            now,
+            flags,
+        };
+        frames::segment::<DIRECTION>(skb, &segment, state);
+        state.half[DIRECTION as usize].cap_end_seq != end
+    } else if class < CLASS_OPAQUE {
+        let half = &mut state.half[DIRECTION as usize];
         let wanted = if length < half.budget { length } else { half.budget };
         let wanted = if wanted < MAX_CAPTURE { wanted } else { MAX_CAPTURE };
         if wanted > 0 {
@@ -112,6 +128,8 @@ pub(crate) fn segment<const DIRECTION: u8>(
                 half.cap_end_seq = seq.wrapping_add(wanted);
                 if flags & CHUNK_TURN_START != 0 {
                     half.pays = u8::from(wanted < 4 || !message_start(first));
+                    // After an upgrade.
+                    upgraded = first == *b"PRI " && class == CLASS_HTTP;
                 }
                 // Only what does not look like a message pays: a busy keep-alive connection is never cut.
                 if half.pays != 0 {
@@ -122,9 +140,16 @@ pub(crate) fn segment<const DIRECTION: u8>(
                 count(loss::TRUNCATED_TURN);
             }
         }
-        if wanted < length && half.tail != 2 {
-            note_tail(half, cookie, generation, DIRECTION);
-        }
+        wanted < length
+    } else {
+        false
+    };
+    let half = &mut state.half[DIRECTION as usize];
+    if left_out && half.tail != 2 {
+        note_tail(half, cookie, generation, DIRECTION);
+    }
+    if upgraded {
+        frames::begin(state);
     }
     let moved = state.half[0].bytes + state.half[1].bytes - state.half[0].reported_bytes - state.half[1].reported_bytes;
     if moved >= u64::from(knob!(progress_bytes)) && now.wrapping_sub(state.reported_ns) >= knob!(progress_ns) {
@@ -284,6 +309,21 @@ fn classify<const DIRECTION: u8>(skb: *mut __sk_buff, payload: u32, state: &mut 
     let spoke_out_of_turn = server_first && first != *b"HTTP" && class != CLASS_DNS && first[0] != 22;
     if class != CLASS_OPAQUE && !spoke_out_of_turn {
         state.class = class;
+        if class == CLASS_HTTP2 {
+            frames::begin(state);
+        }
+        return;
+    }
+    // What is older than the monitor, or began before its socket existed, is met in the middle. Servers of HTTP/2 may speak
+    // first (RFC 9113 section 3.4).
+    let from_server = match state.tuple.role {
+        ROLE_PASSIVE => DIRECTION == SENT,
+        ROLE_ACTIVE => DIRECTION == RECEIVED,
+        _ => false,
+    };
+    let in_the_middle = state.flags & FLOW_JOINED_LATE != 0 || state.half[DIRECTION as usize].turn > 1;
+    if first[0] == 0 && (in_the_middle || from_server) && frame_kinds::begin_here(skb, payload) {
+        frames::begin(state);
         return;
     }
     if state.flags & FLOW_JOINED_LATE != 0 && state.misses < MAX_MISSES {

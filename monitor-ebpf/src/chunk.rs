@@ -10,30 +10,37 @@ use crate::owner::NO_WAKEUP;
 /// Most bytes of one segment that are copied: the largest class.
 pub(crate) const MAX_CAPTURE: u32 = 32 * 1024;
 
-/// Writes `length` (1 to [`MAX_CAPTURE`]) bytes of the packet at `offset`. `fill` fills the record before the bytes.
+/// Writes `length` (1 to [`MAX_CAPTURE`]) bytes of the packet at `offset`. `fill` fills the record before the
+/// bytes, their number included.
 /// Returns whether it was written, and its first four bytes.
 #[inline(always)]
 pub(crate) fn write(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn(&mut ChunkRecord)) -> Option<[u8; 4]> {
     match length {
-        0..=128 => class::<128>(skb, offset, length, fill),
-        129..=256 => class::<256>(skb, offset, length, fill),
-        257..=512 => class::<512>(skb, offset, length, fill),
-        513..=1024 => class::<1024>(skb, offset, length, fill),
-        1025..=2048 => class::<2048>(skb, offset, length, fill),
-        2049..=4096 => class::<4096>(skb, offset, length, fill),
-        4097..=8192 => class::<8192>(skb, offset, length, fill),
-        8193..=16384 => class::<16384>(skb, offset, length, fill),
-        _ => class::<32768>(skb, offset, length, fill),
+        0..=128 => class::<128>(skb, offset, fill),
+        129..=256 => class::<256>(skb, offset, fill),
+        257..=512 => class::<512>(skb, offset, fill),
+        513..=1024 => class::<1024>(skb, offset, fill),
+        1025..=2048 => class::<2048>(skb, offset, fill),
+        2049..=4096 => class::<4096>(skb, offset, fill),
+        4097..=8192 => class::<8192>(skb, offset, fill),
+        8193..=16384 => class::<16384>(skb, offset, fill),
+        _ => class::<32768>(skb, offset, fill),
     }
 }
 
+/// Likewise for 1 to 8192 bytes of a run of frames. Fewer classes than above, since the verifier goes through this once for
+/// each run of a packet.
 #[inline(always)]
-fn class<const BYTES: u32>(
-    skb: *mut __sk_buff,
-    offset: u32,
-    length: u32,
-    fill: impl Fn(&mut ChunkRecord),
-) -> Option<[u8; 4]> {
+pub(crate) fn write_run(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn(&mut ChunkRecord)) {
+    match length {
+        0..=128 => class::<128>(skb, offset, fill),
+        129..=1024 => class::<1024>(skb, offset, fill),
+        _ => class::<8192>(skb, offset, fill),
+    };
+}
+
+#[inline(always)]
+fn class<const BYTES: u32>(skb: *mut __sk_buff, offset: u32, fill: impl Fn(&mut ChunkRecord)) -> Option<[u8; 4]> {
     const HEAD: usize = size_of::<ChunkRecord>();
     // SAFETY: the size is a constant; the pointer is checked, filled and submitted or discarded.
     unsafe {
@@ -48,8 +55,13 @@ fn class<const BYTES: u32>(
             return None;
         }
         fill(&mut *record.cast::<ChunkRecord>());
-        // Between 1 and BYTES (a power of two), whatever the optimizer knows: kernels up to 6.1 want to see it.
-        let bounded = ((core::hint::black_box(length).wrapping_sub(1)) & (BYTES - 1)) + 1;
+        // Between 1 and BYTES (a power of two), whatever the optimizer knows: kernels up to 6.1 want to see it. Read back
+        // from the ring, of which the verifier knows nothing: else it would follow the length to where it comes from, and
+        // with it every way through the loop over frames.
+        let length = u32::from(core::ptr::read_volatile(
+            &raw const (*record.cast::<ChunkRecord>()).captured,
+        ));
+        let bounded = (length.wrapping_sub(1) & (BYTES - 1)) + 1;
         if bpf_skb_load_bytes(skb.cast(), offset, record.add(HEAD).cast(), bounded) != 0 {
             count(loss::COPY_FAILED);
             bpf_ringbuf_discard(record.cast(), NO_WAKEUP);

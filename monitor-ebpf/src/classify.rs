@@ -1,6 +1,6 @@
 //! "Could be HTTP, TLS or DNS?" from the first bytes of a connection. Parsing is the daemon's work.
 
-use monitor_common::{CLASS_DNS, CLASS_HTTP, CLASS_OPAQUE, CLASS_TLS, Tuple};
+use monitor_common::{CLASS_DNS, CLASS_HTTP, CLASS_HTTP2, CLASS_OPAQUE, CLASS_TLS, Tuple};
 
 /// Port of DNS (RFC 1035 section 4.2).
 pub(crate) const DNS_PORT: u16 = 53;
@@ -16,8 +16,12 @@ pub(crate) fn first_bytes(first: [u8; 4], tuple: &Tuple) -> u8 {
     if first[0] == 22 && first[1] == 3 {
         return CLASS_TLS;
     }
+    if first == *b"PRI " {
+        return CLASS_HTTP2;
+    }
     let letters = letter(first[0]) && letter(first[1]) && letter(first[2]) && (letter(first[3]) || first[3] == b' ');
-    if letters || first[0] == b'\r' || first[0] == b'\n' {
+    // Empty lines before a request (RFC 9112 section 2.2), and spaces, over which some servers pass as well.
+    if letters || matches!(first[0], b'\r' | b'\n' | b' ' | b'\t') {
         return CLASS_HTTP;
     }
     CLASS_OPAQUE

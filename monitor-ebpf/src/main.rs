@@ -1,7 +1,7 @@
 //! Kernel programs of the monitor.
 //!
 //! They count exactly, copy little and decide nothing: no protocol is parsed here beyond telling "could be HTTP, TLS or
-//! DNS" from the first bytes. Each file in `probes/` is one family of hooks and says what it relies on, what it costs
+//! DNS" from the first bytes, and stepping from frame to frame of HTTP/2. Each file in `probes/` is one family of hooks and says what it relies on, what it costs
 //! and what it writes. Layouts are in `monitor-common`.
 #![no_std]
 #![no_main]
@@ -26,6 +26,8 @@ mod capture;
 mod chunk;
 mod classify;
 mod flow;
+mod frame_kinds;
+mod frames;
 mod kernel;
 mod maps;
 mod owner;

@@ -25,7 +25,7 @@ const READABLE: [(&str, &str); 6] = [
         "TLS",
         "handshake only: server name, ALPN, versions, JA4; what is inside is counted",
     ),
-    ("HTTP/2 in clear", "likewise, as far as the first bytes of each turn go"),
+    ("HTTP/2 in clear", "likewise, frame by frame"),
     ("DNS", "questions and answers of this host, over UDP and TCP"),
     ("WebSocket", "the handshake, then counted"),
     (

@@ -15,6 +15,8 @@ pub enum Guess {
     Http2,
     /// Frames of HTTP/2 whose beginning was not seen, and who sends them, where that shows.
     Http2Frames(Option<Side>),
+    /// The first frame of an HTTP/2 server: this is the server's direction.
+    Http2Settings,
     /// A TLS `ClientHello` (RFC 8446 section 4.1.2): this is the client's direction.
     TlsClient,
     /// TLS, some other record (RFC 8446 section 5.1).
@@ -86,7 +88,11 @@ pub fn first_bytes(bytes: &[u8]) -> Guess {
             Shape::Query => Guess::DnsQuery,
             Shape::Response => Guess::DnsResponse,
             Shape::More => Guess::More,
-            Shape::No => Guess::Other,
+            Shape::No => match frame::server_preface(bytes) {
+                Start::Yes => Guess::Http2Settings,
+                Start::More => Guess::More,
+                Start::Likely | Start::No => Guess::Other,
+            },
         },
         Some(_) => match response_start(bytes) {
             Start::Yes => Guess::HttpResponse,
@@ -113,7 +119,9 @@ pub fn first_bytes(bytes: &[u8]) -> Guess {
 pub fn later_bytes(bytes: &[u8]) -> Guess {
     match (frame::start(bytes), first_bytes(bytes)) {
         ((Start::Yes, side), _) => Guess::Http2Frames(side),
-        ((Start::More, _), Guess::Other) => Guess::More,
+        // Settings alone may be those of a later time, or no frame at all.
+        ((Start::More, _), Guess::Other | Guess::Http2Settings) => Guess::More,
+        ((Start::Likely | Start::No, _), Guess::Http2Settings) => Guess::Other,
         ((Start::More | Start::Likely | Start::No, _), guess) => guess,
     }
 }
@@ -253,6 +261,8 @@ mod tests {
         check(b"http/1.0 200 ok", Guess::HttpResponse);
         check(b"HTTP/0.9 200", Guess::HttpResponse);
         check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Guess::Http2);
+        check(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64", Guess::Http2Settings);
+        check(b"\0\0\0\x04\0\0\0\0\0", Guess::Http2Settings);
         check(b"PROPFIND / HTTP/1.1\r\n", Guess::HttpRequest);
         check(b"\x16\x03\x01\x02\x00\x01\x00", Guess::TlsClient);
         check(b"\x16\x03\x03\x02\x00\x02\x00", Guess::Tls);
@@ -286,6 +296,7 @@ mod tests {
             b"PRI * HTTP/2.0\r\n",
             b"\x16\x03\x01\x02\x00\x01",
             DNS_QUERY,
+            b"\0\0\x12\x04\0\0\0\0\0",
         ] {
             for n in 0..whole.len() {
                 let guess = first_bytes(&whole[..n]);

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use monitor_tests::host::tool;
+use monitor_tests::namespace::succeed;
 use monitor_tests::{Field, Host, Launch, Namespace, Script, wait};
 
 use crate::LOCALHOST;
+use crate::endings::PRELUDE;
 
 #[test]
 fn query_and_agent() {
@@ -81,4 +84,30 @@ fn header_that_is_longer_than_the_copied_part() {
         last.request_header.expect("Python counts headers"),
     );
     record.expect("/response/status", 200);
+}
+
+#[test]
+fn white_space_and_empty_lines_before_a_request() {
+    let Some(_host) = Host::claim(&["python3"]) else { return };
+    for (port, before) in [
+        (18_117, " "),
+        (18_118, "\\t"),
+        (18_119, "\\r\\n\\r\\n"),
+        (18_120, "\\n "),
+    ] {
+        let (net, mut daemon) = (Namespace::new(), Launch::new().start());
+        let script = format!(
+            "{PRELUDE}c, s = pair()
+c.sendall(b'{before}GET /after HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n'); s.recv(999)
+s.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n'); c.recv(999)
+s.close(); c.close()"
+        );
+        succeed(net.command(tool("python3")).args(["-c", &script, &port.to_string()]));
+        daemon.wait_for_http(port, 1);
+        let records = daemon.stop();
+        let record = records.transaction(port);
+        record.expect("/request/path", "/after");
+        record.expect("/response/status", 200);
+        record.expect("/complete", true);
+    }
 }

@@ -12,6 +12,7 @@ mod endings;
 mod ends;
 mod flows;
 mod headers;
+mod http2;
 mod lifecycle;
 mod load;
 mod names;

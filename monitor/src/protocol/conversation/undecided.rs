@@ -164,7 +164,9 @@ impl Conversation {
             Guess::TlsClient => (Some(App::Tls), Some(direction)),
             Guess::Http2 | Guess::Http2Frames(Some(Side::Client)) => (Some(App::Http2), Some(direction)),
             Guess::Http2Frames(None) => (Some(App::Http2), self.client),
-            Guess::Http2Frames(Some(Side::Server)) => (Some(App::Http2), Some(direction.reverse())),
+            Guess::Http2Settings | Guess::Http2Frames(Some(Side::Server)) => {
+                (Some(App::Http2), Some(direction.reverse()))
+            }
             Guess::Tls => (Some(App::Tls), self.client),
             Guess::DnsQuery => (Some(App::Dns), Some(direction)),
             Guess::DnsResponse => (Some(App::Dns), Some(direction.reverse())),

@@ -172,6 +172,21 @@ pub(crate) fn start(bytes: &[u8]) -> (Start, Option<Side>) {
     }
 }
 
+/// Whether `bytes`, the first of a server, are its preface: SETTINGS (RFC 9113 section 3.4), which it may send before the
+/// client has spoken.
+pub(crate) fn server_preface(bytes: &[u8]) -> Start {
+    let begins = [0, 0, u8::MAX, 4, 0, 0, 0, 0, 0];
+    let fits = begins.iter().zip(bytes).all(|(most, byte)| match most {
+        &u8::MAX => byte.is_multiple_of(6),
+        exact => exact == byte,
+    });
+    match fits {
+        true if bytes.len() >= HEADER => Start::Yes,
+        true => Start::More,
+        false => Start::No,
+    }
+}
+
 /// The side whose blocks begin with this byte: a reference to a pseudo-header field of the static table.
 fn first_field(byte: u8) -> Option<Side> {
     let index = match byte {
