@@ -47,3 +47,4 @@ pub mod store;
 pub mod stream;
 pub mod template;
 pub mod time;
+pub mod views;

@@ -49,6 +49,7 @@ use crate::protocol::conversation::Message;
 use crate::protocol::taps::Taps;
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
 use crate::time::Timestamp;
+use crate::views::{Rows, View, Views};
 
 use holdings::Holdings;
 use orphans::Orphans;
@@ -114,6 +115,8 @@ pub struct Pipeline {
     registry: Registry,
     desk: Desk,
     rules: Rules,
+    /// Where queries come, and nowhere else.
+    views: Option<Box<Views>>,
     capture: CaptureCounts,
     packets: PacketCounts,
     counts: Counts,
@@ -151,6 +154,7 @@ impl Pipeline {
             registry: Registry::new(config),
             desk: Desk::new(&config.bounds),
             rules: Rules::new(config.allow.clone()),
+            views: None,
             capture: CaptureCounts::default(),
             packets: PacketCounts::default(),
             counts: Counts::default(),
@@ -164,6 +168,20 @@ impl Pipeline {
     /// No `stats` but that of [`Self::finish`]: in a file nobody waits for the others.
     pub fn tell_stats_at_the_end_only(&mut self) {
         self.next_stats = None;
+    }
+
+    /// From now on, sums by subject are kept for [`Self::view`].
+    pub fn keep_views(&mut self) {
+        self.views.get_or_insert_default();
+    }
+
+    /// The rows of a view; none where no sums are kept.
+    pub fn view(&self, now: Timestamp, view: View) -> Option<Rows> {
+        let live = match view {
+            View::Destinations | View::Coverage => self.flow_observations(now.max(self.now)),
+            View::Endpoints | View::Identities | View::Compare(_) => Vec::new(),
+        };
+        Some(self.views.as_ref()?.rows(now.max(self.now), view, &live))
     }
 
     /// From now on, what files say is this.
@@ -353,6 +371,9 @@ impl Pipeline {
 
     /// Shows an observation to the detectors.
     fn observe(&mut self, observation: &Observation, out: &mut Output) {
+        if let Some(views) = &mut self.views {
+            views.observe(observation);
+        }
         let mut findings = std::mem::take(&mut self.findings);
         self.registry.observe(observation, &mut findings);
         self.file(findings, out);
@@ -361,7 +382,15 @@ impl Pipeline {
     /// Brings findings to the desk; the empty buffer goes back.
     fn file(&mut self, mut findings: Vec<Finding>, out: &mut Output) {
         for finding in findings.drain(..) {
+            let before = out.records.len();
             self.desk.file(self.now, finding, &self.rules, &mut out.records);
+            if let Some(views) = &mut self.views {
+                for record in &out.records[before..] {
+                    if let Body::Alert(alert) = &record.body {
+                        views.flag(alert);
+                    }
+                }
+            }
         }
         self.findings = findings;
     }

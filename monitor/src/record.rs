@@ -474,6 +474,15 @@ pub enum CoverageReason {
 }
 
 impl CoverageReason {
+    /// All there are, in order of their numbers.
+    pub const ALL: [Self; 5] = [
+        Self::Encrypted,
+        Self::Unsupported,
+        Self::JoinedLate,
+        Self::Lost,
+        Self::Truncated,
+    ];
+
     /// Name in records.
     pub const fn name(self) -> &'static str {
         match self {

@@ -108,7 +108,8 @@ impl Listing {
     }
 }
 
-async fn print_json(mut answer: Answer) -> Result<(), Failure> {
+/// Passes lines on.
+pub(super) async fn print_json(mut answer: Answer) -> Result<(), Failure> {
     while let Some(mut line) = answer.line().await? {
         line.extend_from_slice(b"\n");
         let mut stdout = io::stdout().lock();

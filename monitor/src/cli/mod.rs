@@ -6,8 +6,16 @@ mod alerts;
 mod allow;
 #[cfg(feature = "live")]
 mod check;
+#[cfg(feature = "live")]
+mod compare;
 mod completions;
 mod config;
+#[cfg(feature = "live")]
+mod coverage;
+#[cfg(feature = "live")]
+mod destinations;
+#[cfg(feature = "live")]
+mod endpoints;
 #[cfg(feature = "live")]
 mod explain;
 #[cfg(feature = "live")]
@@ -15,6 +23,8 @@ mod facilities;
 mod failure;
 #[cfg(feature = "live")]
 mod flows;
+#[cfg(feature = "live")]
+mod identities;
 #[cfg(feature = "live")]
 mod listing;
 mod man;
@@ -28,6 +38,8 @@ mod schema;
 mod status;
 #[cfg(feature = "live")]
 mod table;
+#[cfg(feature = "live")]
+mod view;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -63,7 +75,17 @@ enum Command {
     #[cfg(feature = "live")]
     Requests(requests::Requests),
     #[cfg(feature = "live")]
+    Endpoints(endpoints::Endpoints),
+    #[cfg(feature = "live")]
+    Identities(identities::Identities),
+    #[cfg(feature = "live")]
+    Destinations(destinations::Destinations),
+    #[cfg(feature = "live")]
+    Coverage(coverage::Coverage),
+    #[cfg(feature = "live")]
     Alerts(alerts::Alerts),
+    #[cfg(feature = "live")]
+    Compare(compare::Compare),
     #[cfg(feature = "live")]
     Explain(explain::Explain),
     #[cfg(feature = "live")]
@@ -107,7 +129,17 @@ impl Cli {
             #[cfg(feature = "live")]
             Command::Requests(command) => command.run(&socket),
             #[cfg(feature = "live")]
+            Command::Endpoints(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Identities(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Destinations(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Coverage(command) => command.run(&socket),
+            #[cfg(feature = "live")]
             Command::Alerts(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Compare(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Explain(command) => command.run(&socket),
             #[cfg(feature = "live")]

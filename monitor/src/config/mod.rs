@@ -41,7 +41,7 @@ pub struct Config {
     pub capture: Capture,
     /// Where records go.
     pub output: Output,
-    /// The Unix socket that `monitor status`, `flows`, `requests` and `alerts` ask.
+    /// The Unix socket that `monitor status`, `flows`, `alerts` and the other queries ask.
     pub control: Control,
     /// Whom this host's proxies speak for.
     pub clients: Clients,

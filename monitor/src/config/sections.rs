@@ -113,7 +113,7 @@ pub struct Output {
     pub path: Option<PathBuf>,
 }
 
-/// The Unix socket that `monitor status`, `flows`, `requests` and `alerts` ask.
+/// The Unix socket that `monitor status`, `flows`, `alerts` and the other queries ask.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Control {

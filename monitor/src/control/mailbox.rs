@@ -15,6 +15,7 @@ use crate::baseline::budget::Allotment;
 use crate::record::{Record, StatsRecord};
 use crate::sinks::json::RecordType;
 use crate::time::Timestamp;
+use crate::views::{Rows, View};
 
 /// Questions that wait: far more than connections, so that it is full only when the engine hangs.
 const QUESTIONS: usize = 256;
@@ -42,6 +43,13 @@ pub enum Ask {
         follow: bool,
         /// The way back.
         reply: oneshot::Sender<Recent>,
+    },
+    /// Sums by subject.
+    View {
+        /// Which.
+        view: View,
+        /// The way back.
+        reply: oneshot::Sender<Option<Rows>>,
     },
     /// One alert, open or lately resolved.
     Alert {

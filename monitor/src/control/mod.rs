@@ -13,6 +13,7 @@ mod peer;
 mod query;
 mod refusal;
 mod routes;
+pub mod rows;
 mod server;
 pub mod shape;
 

@@ -12,6 +12,7 @@ use axum::routing::{delete, get};
 use super::lines::lines;
 use super::mailbox::{Ask, Mailbox, Recent};
 use super::query::Query;
+use super::rows;
 use super::shape::{Explained, OutputStatus, Status};
 use super::{Refusal, allow};
 use crate::allow::allow_line;
@@ -19,6 +20,8 @@ use crate::record::{Body, Record};
 use crate::sinks::OutputView;
 use crate::sinks::json::{Alert, Line, RecordType, Stats, Text, Time, append_line};
 use crate::time::Timestamp;
+use crate::views::View;
+use crate::views::compare::By;
 
 /// What the routes know of the daemon.
 #[derive(Clone, Debug)]
@@ -43,6 +46,11 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/requests", get(requests))
         .route("/v1/alerts", get(alerts))
         .route("/v1/alerts/{id}", get(alert))
+        .route("/v1/endpoints", get(endpoints))
+        .route("/v1/identities", get(identities))
+        .route("/v1/destinations", get(destinations))
+        .route("/v1/coverage", get(coverage))
+        .route("/v1/compare/{by}", get(compare))
         .route("/v1/allow", get(allow::list).post(allow::add))
         .route("/v1/allow/{id}", delete(allow::remove))
         .fallback(no_such_route)
@@ -102,10 +110,57 @@ async fn alert(State(counter): State<Counter>, Path(id): Path<String>) -> Result
     }
 }
 
+async fn endpoints(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    view(&counter, View::Endpoints, query).await
+}
+
+async fn identities(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    view(&counter, View::Identities, query).await
+}
+
+async fn destinations(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    view(&counter, View::Destinations, query).await
+}
+
+async fn coverage(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    view(&counter, View::Coverage, query).await
+}
+
+async fn compare(State(counter): State<Counter>, Path(by): Path<String>, query: Parsed) -> Result<Response, Refusal> {
+    let by = match by.as_str() {
+        "agents" => By::Agents,
+        "organizations" => By::Organizations,
+        "fingerprints" => By::Fingerprints,
+        _ => {
+            return Err(Refusal::not_found(
+                format!("nothing is compared by {by}"),
+                "there are agents, organizations and fingerprints",
+            ));
+        }
+    };
+    view(&counter, View::Compare(by), query).await
+}
+
+/// Rows are sums since the start: neither a time nor what follows has a meaning for them.
+async fn view(counter: &Counter, view: View, query: Parsed) -> Result<Response, Refusal> {
+    let query = parsed(query)?;
+    if query.since.is_some() || query.follow {
+        return Err(Refusal::bad(
+            "a view has neither since nor follow",
+            "it holds sums since the daemon started, and takes limit=100",
+        ));
+    }
+    let rows = counter.mailbox.ask(|reply| Ask::View { view, reply }).await?;
+    let mut body = Vec::new();
+    rows::append(&mut body, rows.as_ref(), query.limit.unwrap_or(usize::MAX)).map_err(unwritable)?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
 async fn no_such_route(uri: Uri) -> Refusal {
     Refusal::not_found(
         format!("there is nothing at {}", uri.path()),
-        "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts and /v1/allow",
+        "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts, /v1/endpoints, /v1/identities, /v1/destinations, \
+         /v1/coverage, /v1/compare and /v1/allow",
     )
 }
 
@@ -154,10 +209,14 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
     let mut body = Vec::new();
     match append_line(&mut body, value) {
         Ok(()) => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
-        Err(error) => Err(Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("the answer cannot be written as JSON: {error}"),
-            "this is a bug of the monitor: please report it",
-        )),
+        Err(error) => Err(unwritable(error)),
     }
+}
+
+fn unwritable(error: serde_json::Error) -> Refusal {
+    Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        format!("the answer cannot be written as JSON: {error}"),
+        "this is a bug of the monitor: please report it",
+    )
 }

@@ -21,6 +21,7 @@ use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::{RecordSet, RecordType};
 use crate::sinks::{Outbox, OutputView};
 use crate::time::Timestamp;
+use crate::views::{Rows, View};
 
 /// Sleep after a drain that gave something: what comes meanwhile waits in the ring, and 200 wake-ups a second cost
 /// under one percent of a core.
@@ -46,6 +47,8 @@ pub trait Core {
     fn allotments(&self) -> Vec<Allotment>;
     /// The flows that live, as an update would tell them.
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>>;
+    /// The rows of a view.
+    fn view(&self, now: Timestamp, view: View) -> Option<Rows>;
     /// The alerts that are open, as they stand.
     fn open_alerts(&self) -> Vec<Arc<Alert>>;
     /// The allow rules in force.
@@ -233,6 +236,9 @@ impl<C: Core, S: Source> Engine<C, S> {
                 };
                 let live = follow.then(|| self.followers.join(kind));
                 let _ = reply.send(Recent { now, records, live });
+            }
+            Ask::View { view, reply } => {
+                let _ = reply.send(self.core.view(now, view));
             }
             Ask::Alert { id, reply } => {
                 let found = self.history.alert(&id, &self.core.open_alerts());

@@ -21,6 +21,7 @@ use crate::pipeline::{Output, Pipeline};
 use crate::record::{FlowRecord, StatsRecord};
 use crate::store::Store;
 use crate::time::Timestamp;
+use crate::views::{Rows, View};
 
 /// How often a newer edition of the files that the configuration names is asked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ impl Kept {
     pub fn open(config: &Config, store: Store, key: [u8; 32], now: Timestamp) -> Result<(Self, Vec<Arc<str>>)> {
         let mut notices = Vec::new();
         let mut pipeline = Pipeline::new(config, key);
+        pipeline.keep_views();
         // Watched before they are read, so that no edition is missed.
         let files = Watch::start(config).context("cannot start the thread that watches files")?;
         pipeline.refer(files::read(config)?);
@@ -112,6 +114,10 @@ impl Core for Kept {
 
     fn flows(&self, now: Timestamp) -> Vec<Arc<FlowRecord>> {
         self.pipeline.flows(now)
+    }
+
+    fn view(&self, now: Timestamp, view: View) -> Option<Rows> {
+        self.pipeline.view(now, view)
     }
 
     fn open_alerts(&self) -> Vec<Arc<Alert>> {

@@ -16,6 +16,7 @@ use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::examples;
 use crate::time::Timestamp;
+use crate::views::{Rows, View};
 
 /// What the synthetic capture does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -138,6 +139,10 @@ impl Core for SyntheticCore {
 
     fn flows(&self, _: Timestamp) -> Vec<Arc<FlowRecord>> {
         vec![Arc::new(examples::flow())]
+    }
+
+    fn view(&self, _: Timestamp, _: View) -> Option<Rows> {
+        None
     }
 
     fn open_alerts(&self) -> Vec<Arc<Alert>> {

@@ -97,6 +97,7 @@ impl Pipeline {
                 .into_iter()
                 .map(|(_, cause, count)| (cause, count)),
         );
+        left_out.extend(self.views.iter().flat_map(|views| views.left_out()));
         let live = self.flows.iter().filter(|flow| !flow.is_shadow);
         let (active, counted, understood) = live.fold((0, 0u64, 0u64), |(active, counted, understood), flow| {
             (

@@ -108,6 +108,20 @@ impl Pipeline {
         }
     }
 
+    /// The flows that live, as detectors would be shown them.
+    pub(super) fn flow_observations(&self, now: Timestamp) -> Vec<FlowObservation> {
+        let told = self.flows.iter().filter(|flow| !flow.is_shadow);
+        told.map(|flow| {
+            let record = self.flow_record(flow, FlowEvent::Update, None, now);
+            FlowObservation {
+                time: now,
+                destination: destination(&record),
+                record: Arc::new(record),
+            }
+        })
+        .collect()
+    }
+
     /// The name of the remote end of an outbound flow: by the answers of DNS, else what the flow itself has shown.
     pub(super) fn name_of(&self, flow: &Flow) -> Option<(Arc<str>, NameSource)> {
         let tuple = flow

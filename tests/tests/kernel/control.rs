@@ -92,6 +92,59 @@ fn queries_give_tables() {
 }
 
 #[test]
+fn views_add_up() {
+    let Some(_host) = Host::claim(&["nginx", "curl"]) else {
+        return;
+    };
+    let (net, _nginx, daemon) = after_one_request(18804);
+    for path in ["612", "612", "missing"] {
+        net.run(
+            "curl",
+            &[
+                "-s",
+                "-o",
+                "/dev/null",
+                "-H",
+                "X-Api-Key: planted",
+                &format!("http://127.0.0.1:18804/{path}"),
+            ],
+        );
+    }
+    let mut daemon = daemon;
+    daemon.wait_for_http(18804, 4);
+    daemon.wait_for_closes(18804, 4);
+    let endpoints = lines(&daemon, &["endpoints", "--json"]);
+    let found = |name: &str| {
+        let row = endpoints.iter().find(|row| row["endpoint"] == name);
+        row.unwrap_or_else(|| panic!("no {name} in {endpoints:?}"))
+    };
+    assert_eq!(found("GET /{id}")["requests"], 3, "{endpoints:?}");
+    assert_eq!(found("GET /*")["client_errors"], 1, "{endpoints:?}");
+    let identities = lines(&daemon, &["identities", "--json"]);
+    let key = identities.iter().find(|row| row["kind"] == "key").expect("the key");
+    assert_eq!(
+        (&key["requests"], &key["unproven"]),
+        (&3.into(), &false.into()),
+        "{key}"
+    );
+    assert!(!key["id"].as_str().expect("an id").contains("planted"), "{key}");
+    let coverage = lines(&daemon, &["coverage", "--json"]);
+    let service = coverage.iter().find(|row| row["port"] == 18804).expect("the service");
+    assert_eq!(service["connections"], 4, "{service}");
+    assert_eq!(service["understood_bytes"], service["counted_bytes"], "{service}");
+    for view in ["endpoints", "identities", "coverage", "destinations"] {
+        let output = daemon.ask(&[view]);
+        assert!(
+            output.status.success() && !output.stdout.is_empty(),
+            "{view}: {output:?}"
+        );
+    }
+    let output = text(&daemon.ask(&["compare", "agents"]));
+    assert!(!output.is_empty());
+    assert_eq!(daemon.get("/v1/endpoints?follow=true").expect("an answer").0, 400);
+}
+
+#[test]
 fn curl_can_ask_the_socket() {
     let Some(_host) = Host::claim(&["nginx", "curl"]) else {
         return;

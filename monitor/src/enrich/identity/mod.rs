@@ -106,7 +106,7 @@ impl Settings {
 }
 
 /// What an identity is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IdentityKind {
     /// An API key.
     Key,

@@ -31,6 +31,7 @@ pub use line::{Line, write_record};
 pub use stats::Stats;
 pub use tls::Tls;
 pub use value::{End, FlowName, Process, Text, Time};
+pub use whereabouts::Whereabouts;
 
 #[cfg(test)]
 pub(crate) mod examples;
