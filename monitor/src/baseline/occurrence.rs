@@ -123,6 +123,16 @@ impl<K: Eq + Hash + Clone, V> Occurrences<K, V> {
         [self.next_tell, self.next_sweep].into_iter().flatten().min()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.cases.is_empty()
+    }
+
     /// Occurrences given up to stay within the bound.
     pub fn evicted(&self) -> u64 {
         self.cases.evicted()

@@ -5,10 +5,13 @@
 //! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
 
 pub mod auth_failures;
+pub mod client_fingerprint;
 pub mod credential_stuffing;
 pub mod listed_source;
 pub mod request_anomaly;
+pub mod shadow_endpoint;
 pub mod unknown_destination;
+pub mod user_agent;
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -70,14 +73,20 @@ macro_rules! registry {
 registry! {
     /// A surge of refused requests and failed logins, by source, account or endpoint.
     auth_failures: AuthFailures,
+    /// A browser that is none, and one program behind many addresses that are refused.
+    client_fingerprint: ClientFingerprint,
     /// Many accounts tried and not let in, or one account tried from everywhere.
     credential_stuffing: CredentialStuffing,
     /// A client, or a destination of this host, that is on a threat list.
     listed_source: ListedSource,
     /// Requests that are malformed, ambiguous, or lead where they should not.
     request_anomaly: RequestAnomaly,
+    /// An endpoint that answers and that no OpenAPI document names.
+    shadow_endpoint: ShadowEndpoint,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
+    /// Scanners that say so, and one program under many names.
+    user_agent: UserAgent,
 }
 
 /// One kind of thing that can be wrong, and the state to tell.
@@ -272,8 +281,8 @@ impl Registry {
     }
 
     fn settle(&mut self) {
-        let due = |detector: &Box<dyn Detector>| detector.next_timeout();
-        self.due = self.detectors.iter().filter_map(due).min();
+        let detectors = self.detectors.iter();
+        self.due = detectors.filter_map(|detector| detector.next_timeout()).min();
     }
 }
 

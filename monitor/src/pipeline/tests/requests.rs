@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alert::Severity;
+use crate::enrich::reference::Reference;
 
 /// The alerts of one detector, each as it was told at last.
 fn alerts<'a>(bench: &'a Bench, detector: &str) -> Vec<&'a Alert> {
@@ -65,4 +66,49 @@ fn path_traversal_is_told_and_a_comparison_of_versions_is_not() {
     let compare = "GET /compare/v1..v2?path=src%2Fmain.rs HTTP/1.1\r\nHost: a\r\n\r\n";
     let bench = conversation(&Config::default(), &[(compare, OK), (compare, NOT_FOUND)]);
     assert!(alerts(&bench, "request_anomaly").is_empty());
+}
+
+#[test]
+fn scanners_and_undocumented_endpoints_are_told() {
+    let mut documented = crate::enrich::endpoints::Documented::default();
+    let document = "{\"openapi\":\"3.1.0\",\"paths\":{\"/orders/{id}\":{\"get\":{}}}}";
+    documented.add(document).unwrap();
+    let mut bench = Bench::new();
+    bench.pipeline.refer(Reference {
+        documented: documented.into(),
+        has_documents: true,
+        ..Reference::default()
+    });
+    let mut server = Socket::server(1);
+    server.open(&mut bench);
+    let json = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+    for (path, response) in [("/orders/42", json), ("/debug", json), ("/nothing", NOT_FOUND)] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: ffuf/2.1\r\n\r\n");
+        server.hear(&mut bench, request.as_bytes());
+        bench.wait(2);
+        server.say(&mut bench, response.as_bytes());
+        bench.wait(2_000);
+    }
+    bench.finish();
+    let shadows = alerts(&bench, "shadow_endpoint");
+    assert_eq!(shadows.len(), 1, "{shadows:#?}");
+    assert_eq!(shadows[0].target.endpoint.as_deref(), Some("GET /debug"));
+    let scanners = alerts(&bench, "user_agent");
+    assert_eq!(
+        scanners.iter().map(|alert| alert.count).sum::<u64>(),
+        3,
+        "{scanners:#?}"
+    );
+}
+
+#[test]
+fn a_library_that_says_it_is_a_browser_is_told() {
+    let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let library = format!("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\nAccept: */*\r\n\r\n");
+    let bench = conversation(&Config::default(), &[(&library, OK)]);
+    assert_eq!(alerts(&bench, "client_fingerprint").len(), 1);
+    let browser =
+        format!("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\nAccept: */*\r\nAccept-Language: de\r\n\r\n");
+    let bench = conversation(&Config::default(), &[(&browser, OK)]);
+    assert!(alerts(&bench, "client_fingerprint").is_empty());
 }

@@ -1,0 +1,349 @@
+//! `client_fingerprint`: a browser that is none, and one program behind many addresses that are refused.
+
+mod crowd;
+mod doc;
+mod libraries;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use doc::DOC;
+pub use settings::Settings;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::crowd::{Common, Crowd, WINDOW};
+use self::doc::{CROWD, MOST_FINGERPRINTS};
+use self::libraries::Libraries;
+use super::{Detector, DetectorDoc};
+use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
+use crate::baseline::beginning::Beginning;
+use crate::baseline::occurrence::{Case, Occurrences};
+use crate::baseline::recent::Recent;
+use crate::baseline::source::Source;
+use crate::baseline::tail::{beta_binomial, least};
+use crate::baseline::{Change, Row};
+use crate::config::Config;
+use crate::enrich::agents::AgentClass;
+use crate::enrich::fingerprint::Fingerprint;
+use crate::enrich::identity::login::LoginOutcome;
+use crate::finding::Finding;
+use crate::observation::Observation;
+use crate::record::{HttpRecord, HttpRole};
+use crate::time::Timestamp;
+
+/// Occurrences that are remembered.
+const MOST_CASES: usize = 8_192;
+/// Records of an occurrence that wait to be told as samples.
+const MOST_SAMPLES: usize = 3;
+/// Share of the accepted requests beyond which a fingerprint is that of a common client.
+const COMMON: f64 = 0.5;
+/// Refused sources below which no line is asked for: with any share that is allowed for, fewer say nothing.
+const FEWEST: u64 = 5;
+/// How often what is over is swept out.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// The detector.
+#[derive(Debug)]
+pub struct ClientFingerprint {
+    beginning: Beginning,
+    alpha: f64,
+    industry: f64,
+    libraries: Libraries,
+    /// Fingerprints that were refused lately.
+    crowds: Recent<Fingerprint, Crowd>,
+    /// All sources, whatever they write, while there are such.
+    everyone: Crowd,
+    common: Common,
+    next_sweep: Option<Timestamp>,
+    cases: Occurrences<Subject, Told>,
+}
+
+/// Whom an occurrence is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    /// A source that contradicts itself.
+    Source(Source),
+    /// A fingerprint behind many.
+    Fingerprint(Fingerprint),
+}
+
+/// What is known of it.
+#[derive(Debug)]
+struct Told {
+    address: IpAddr,
+    only: bool,
+    agent: String,
+    library: &'static str,
+    /// Of a crowd: refused sources, sources, the share expected, the line.
+    crowd: Option<(u64, u64, f64, u64)>,
+    endpoint: Option<Arc<str>>,
+    samples: Vec<Arc<HttpRecord>>,
+}
+
+impl ClientFingerprint {
+    /// As `config` says.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            beginning: Beginning::new(config),
+            alpha: super::budget(config).alpha(&CROWD, DOC.tests),
+            industry: config.rates.industry_login_failure,
+            libraries: Libraries::new(),
+            crowds: Recent::new(MOST_FINGERPRINTS, WINDOW),
+            everyone: Crowd::default(),
+            common: Common::default(),
+            next_sweep: None,
+            cases: Occurrences::new(MOST_CASES, DOC.quiet),
+        }
+    }
+
+    fn look(&mut self, record: &Arc<HttpRecord>, fingerprint: Fingerprint) {
+        let Some(address) = record.client.as_ref().map(|client| client.ip) else {
+            return;
+        };
+        let class = record.request.as_ref().and_then(|request| request.agent_class);
+        if class == Some(AgentClass::Browser)
+            && let Some(library) = self.libraries.find(fingerprint.order)
+        {
+            let subject = Subject::Source(address.into());
+            self.tell(subject, address, library, None, record);
+        }
+        let refused = outcome(record);
+        if refused == Some(false) {
+            self.common.see(fingerprint);
+        }
+        if refused == Some(true) || !self.crowds.is_empty() {
+            self.count(record, fingerprint, address, refused);
+        }
+    }
+
+    /// Counts sources while some fingerprint is refused.
+    fn count(&mut self, record: &Arc<HttpRecord>, fingerprint: Fingerprint, address: IpAddr, refused: Option<bool>) {
+        let now = record.end();
+        let source = Source::from(address);
+        self.next_sweep.get_or_insert(now + SWEEP_EVERY);
+        self.everyone.see(now, source, refused);
+        let crowd = if refused == Some(true) {
+            self.crowds
+                .see_or_make(now, &fingerprint, Crowd::default, Crowd::refused)
+        } else {
+            match self.crowds.see(now, &fingerprint) {
+                Some(crowd) => crowd,
+                None => return,
+            }
+        };
+        crowd.see(now, source, refused);
+        if refused != Some(true) || crowd.refused() < FEWEST {
+            return;
+        }
+        crowd.forget(now);
+        self.everyone.forget(now);
+        let (came, hit) = (crowd.came(), crowd.refused().min(crowd.came()));
+        let others = |all: u64, own: u64| all.saturating_sub(own) as f64;
+        let other_came = others(self.everyone.came(), came);
+        let share = if other_came > 0.0 {
+            others(self.everyone.refused(), hit) / other_came
+        } else {
+            0.0
+        };
+        let mean = share.clamp(self.industry, 0.9);
+        // The risk falls with the count: the line is asked for only where it is passed.
+        let tail = |count| beta_binomial(count, came, mean, mean / (1.0 - mean));
+        if self.common.share(fingerprint) > COMMON || tail(hit) > self.alpha.ln() {
+            return;
+        }
+        let line = least(self.alpha, came, tail);
+        let library = self.libraries.find(fingerprint.order).unwrap_or_default();
+        let subject = Subject::Fingerprint(fingerprint);
+        self.tell(subject, address, library, Some((hit, came, mean, line)), record);
+    }
+
+    fn tell(
+        &mut self,
+        subject: Subject,
+        address: IpAddr,
+        library: &'static str,
+        crowd: Option<(u64, u64, f64, u64)>,
+        record: &Arc<HttpRecord>,
+    ) {
+        let request = record.request.as_ref();
+        let endpoint = request.and_then(|request| request.endpoint.as_ref());
+        let case = self.cases.add(record.end(), &subject, || Told {
+            address,
+            only: true,
+            agent: request
+                .and_then(|request| request.user_agent.clone())
+                .unwrap_or_default(),
+            library,
+            crowd,
+            endpoint: endpoint.cloned(),
+            samples: Vec::new(),
+        });
+        let told = &mut case.what;
+        told.only &= told.address == address;
+        told.crowd = crowd;
+        if told.endpoint.as_ref() != endpoint {
+            told.endpoint = None;
+        }
+        if told.samples.len() < MOST_SAMPLES {
+            told.samples.push(Arc::clone(record));
+        }
+    }
+
+    fn tell_waiting(&mut self, now: Option<Timestamp>, findings: &mut Vec<Finding>) {
+        let beginning = &self.beginning;
+        let mut tell = |subject: &Subject, case: &mut Case<Told>| findings.push(finding(*subject, case, beginning));
+        match now {
+            Some(now) => self.cases.expire(now, tell),
+            None => self.cases.tell_all(&mut tell),
+        }
+    }
+}
+
+/// Whether a request was refused, or accepted; neither where its answer says nothing.
+fn outcome(record: &HttpRecord) -> Option<bool> {
+    match (record.login, record.response.as_ref()?.status) {
+        (Some(LoginOutcome::Failure), _) | (_, 401 | 403 | 429) => Some(true),
+        (_, 101 | 200..=399) => Some(false),
+        _ => None,
+    }
+}
+
+fn finding(subject: Subject, case: &mut Case<Told>, beginning: &Beginning) -> Finding {
+    let count = case.take();
+    let (first, last, all) = (case.first, case.last, case.count);
+    let told = &mut case.what;
+    let place = told.endpoint.as_deref().unwrap_or("several endpoints");
+    let (actor, severity, confidence, title, summary, evidence) = match (subject, told.crowd) {
+        (Subject::Fingerprint(fingerprint), Some((refused, came, mean, line))) => {
+            let actor = Actor {
+                kind: ActorKind::Fingerprint,
+                id: fingerprint.to_string().into(),
+            };
+            let program = if told.library.is_empty() {
+                "one program"
+            } else {
+                told.library
+            };
+            let summary = format!(
+                "{refused} of {came} sources that write their requests as {program} does ({fingerprint}) were refused at \
+                 {place} within 10 minutes; of the others {:.0} % are",
+                mean * 100.0
+            );
+            let evidence = Evidence {
+                observed: Quantity::Number(refused as f64),
+                expected: Quantity::Number(mean * came as f64),
+                threshold: Quantity::Number(line as f64),
+                unit: Some("sources"),
+                window_s: WINDOW.as_secs(),
+                method: "upper tail of a beta-binomial distribution at the share of other fingerprints, against a part of \
+                         the false-alarm budget",
+                would_not_alert: format!("Fewer than {line} refused sources among {came} with this fingerprint."),
+                samples: Vec::new(),
+            };
+            let title = format!("One program behind {refused} refused addresses: {fingerprint}");
+            (actor, Severity::Medium, 0.5, title, summary, evidence)
+        }
+        (Subject::Source(_) | Subject::Fingerprint(_), _) => {
+            let actor = Source::from(told.address).actor(told.address, told.only);
+            let plural = if all == 1 { "" } else { "s" };
+            let summary = format!(
+                "{} sent {all} request{plural} to {place} that say they are a browser's ({}) and are written as {} writes \
+                 them",
+                actor.id, told.agent, told.library
+            );
+            let evidence = Evidence {
+                observed: Quantity::Text(format!("the order of fields of {}", told.library)),
+                expected: Quantity::Text("that of a browser".to_owned()),
+                threshold: Quantity::Text("one request".to_owned()),
+                unit: None,
+                window_s: 0,
+                method: "a kept table of the orders in which libraries write header fields",
+                would_not_alert: "The same request with the library's own agent, or from a browser.".to_owned(),
+                samples: Vec::new(),
+            };
+            let title = format!("No browser but {}: {}", told.library, actor.id);
+            (actor, Severity::Low, 0.8, title, summary, evidence)
+        }
+    };
+    Finding {
+        detector: &DOC,
+        first_seen: first,
+        last_seen: last,
+        count,
+        severity,
+        confidence: beginning.cap(last, confidence),
+        title,
+        summary,
+        actor: Some(actor),
+        target: Target {
+            endpoint: told.endpoint.clone(),
+            ..Target::default()
+        },
+        evidence: Evidence {
+            samples: told.samples.drain(..).map(Sample::Http).collect(),
+            ..evidence
+        },
+        coverage: None,
+    }
+}
+
+impl Detector for ClientFingerprint {
+    fn doc(&self) -> &'static DetectorDoc {
+        &DOC
+    }
+
+    fn observe(&mut self, observation: &Observation, _: &mut Vec<Finding>) {
+        match observation {
+            Observation::Transaction(record) => {
+                self.beginning.see(record.start);
+                if record.role == HttpRole::Server
+                    && let Some(fingerprint) = record.fingerprint
+                {
+                    self.look(record, fingerprint);
+                }
+            }
+            Observation::Flow(_) => {}
+        }
+    }
+
+    fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        self.tell_waiting(Some(now), findings);
+        if self.next_sweep.is_some_and(|due| due <= now) {
+            self.crowds.expire(now);
+            if self.crowds.is_empty() {
+                self.everyone = Crowd::default();
+            }
+            self.next_sweep = (!self.crowds.is_empty()).then(|| now + SWEEP_EVERY);
+        }
+    }
+
+    fn finish(&mut self, _: Timestamp, findings: &mut Vec<Finding>) {
+        self.tell_waiting(None, findings);
+    }
+
+    fn next_timeout(&self) -> Option<Timestamp> {
+        [self.cases.next_timeout(), self.next_sweep].into_iter().flatten().min()
+    }
+
+    fn learning(&self, _: Timestamp) -> u64 {
+        0
+    }
+
+    fn left_out(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("refused_fingerprints_evicted", self.crowds.evicted()),
+            ("fingerprint_cases_evicted", self.cases.evicted()),
+        ]
+    }
+
+    fn export_dirty(&mut self) -> Vec<Change> {
+        self.beginning.export_dirty()
+    }
+
+    fn import(&mut self, rows: Vec<Row>, now: Timestamp) {
+        self.beginning.import(&rows, now);
+    }
+}
