@@ -80,7 +80,8 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let seeds: Vec<String> = plan.seeds.iter().map(|seed| format!("--seed {seed}")).collect();
-    println!("again: cargo xtask scenarios {}\n", seeds.join(" "));
+    let small = if plan.size == Size::Small { " --small" } else { "" };
+    println!("again: cargo xtask scenarios {}{small}\n", seeds.join(" "));
     println!("{table}");
     for line in missed(&all) {
         println!("missed: {line}");

@@ -211,8 +211,11 @@ impl std::fmt::Display for Table {
                 row.false_incidents_a_week()
             )?;
         }
+        if !self.not_built.is_empty() {
+            writeln!(f)?;
+        }
         for (detector, attacks) in &self.not_built {
-            writeln!(f, "\nnot built: {detector} ({})", attacks.join(", "))?;
+            writeln!(f, "not built: {detector} ({})", attacks.join(", "))?;
         }
         Ok(())
     }

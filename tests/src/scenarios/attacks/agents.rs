@@ -142,9 +142,9 @@ fn rotate(
         world.ask(&caller, at, service::PRODUCT, request, chance);
         at += every / 2 + chance.below(every);
     }
+    // The names themselves are those of browsers that others have.
     Marks {
         secrets,
-        agents: names,
         ..Marks::default()
     }
 }

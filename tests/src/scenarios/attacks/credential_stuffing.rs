@@ -63,10 +63,9 @@ fn leaked(world: &World, chance: &mut Chance) -> String {
     }
 }
 
-fn marks(accounts: Vec<String>, agents: Vec<String>) -> Marks {
+fn marks(accounts: Vec<String>) -> Marks {
     Marks {
         accounts,
-        agents,
         endpoints: vec![service::LOGIN.endpoint()],
         ..Marks::default()
     }
@@ -83,13 +82,12 @@ fn one_source(world: &mut World, mut at: u64, chance: &mut Chance) -> Marks {
         accounts.push(account);
         at += SECOND + chance.below(5 * SECOND / 2);
     }
-    marks(accounts, Vec::new())
+    marks(accounts)
 }
 
 fn botnet(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
     let homes = places::used_for(Use::Home);
-    let name = agents::browser_name(chance);
-    let agent = agents::bot_as(&name);
+    let agent = agents::bot_as(&agents::browser_name(chance));
     let mut accounts = Vec::new();
     for _ in 0..150 {
         let from = chance.pick(&homes).v4(chance.below(60_000));
@@ -101,7 +99,7 @@ fn botnet(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
             accounts.push(account);
         }
     }
-    marks(accounts, vec![name])
+    marks(accounts)
 }
 
 fn spray(world: &mut World, mut at: u64, chance: &mut Chance) -> Marks {
@@ -115,7 +113,7 @@ fn spray(world: &mut World, mut at: u64, chance: &mut Chance) -> Marks {
         accounts.push(account);
         at += 5 * MINUTE + chance.below(10 * MINUTE);
     }
-    marks(accounts, Vec::new())
+    marks(accounts)
 }
 
 fn one_account(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
@@ -132,5 +130,5 @@ fn one_account(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
             world.login(&caller, at + chance.below(3 * HOUR), &account, false, chance);
         }
     }
-    marks(vec![account], Vec::new())
+    marks(vec![account])
 }
