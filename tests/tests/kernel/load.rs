@@ -16,8 +16,14 @@ use crate::here;
 const CLIENTS: usize = 8;
 /// Connections of each.
 const CONNECTIONS: usize = 125;
-/// Requests on each connection.
+/// Least number of requests on each connection.
 const ROUNDS: usize = 10;
+/// Transactions a second that are asked for, where `MONITOR_TEST_RATE` says nothing.
+const RATE: usize = 10_000;
+/// Likewise of a daemon that was not optimized, and takes ten times as long for each.
+const RATE_UNOPTIMIZED: usize = 2_000;
+/// How long at least, at that rate.
+const SECONDS: usize = 2;
 /// nginx's clock: `$request_time` is in whole milliseconds of a time that is read once a turn of its loop.
 const CLOCK_US: u64 = 2_000;
 
@@ -26,15 +32,24 @@ fn a_thousand_connections() {
     let Some(_host) = Host::claim(&["nginx"]) else { return };
     let (net, mut daemon) = (Namespace::new(), Launch::new().start());
     let nginx = Setup::on(18741).start(&net);
-    let pause = Duration::from_millis(if is_unoptimized() { 4 } else { 0 });
+    let otherwise = if is_unoptimized() { RATE_UNOPTIMIZED } else { RATE };
+    let wanted = std::env::var("MONITOR_TEST_RATE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise)
+        .max(1);
+    let rounds = (wanted * SECONDS / (CLIENTS * CONNECTIONS)).max(ROUNDS);
+    let interval = Duration::from_secs(1) * CLIENTS as u32 / wanted as u32;
+    // All connections are there before the first request.
+    let streams: Vec<Vec<_>> = (0..CLIENTS)
+        .map(|_| net.inside(|| (0..CONNECTIONS).map(|_| TcpStream::connect(here(18741))).collect()))
+        .collect();
     let start = Instant::now();
     let measured: BTreeMap<String, u64> = std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let connect = || net.inside(|| (0..CONNECTIONS).map(|_| TcpStream::connect(here(18741))).collect());
-                let streams: Vec<_> = connect();
-                scope.spawn(move || ask_in_turns(client, streams, pause))
-            })
+        let clients: Vec<_> = streams
+            .into_iter()
+            .enumerate()
+            .map(|(client, streams)| scope.spawn(move || ask_in_turns(client, streams, rounds, interval)))
             .collect();
         clients
             .into_iter()
@@ -42,7 +57,7 @@ fn a_thousand_connections() {
             .collect()
     });
     let took = start.elapsed();
-    let count = CLIENTS * CONNECTIONS * ROUNDS;
+    let count = CLIENTS * CONNECTIONS * rounds;
     assert_eq!(measured.len(), count);
     let log: BTreeMap<String, u64> = nginx
         .log()
@@ -59,7 +74,7 @@ fn a_thousand_connections() {
     daemon.wait_for_http(18741, count);
     daemon.wait_for_closes(18741, CLIENTS * CONNECTIONS);
     let records = daemon.stop();
-    truth.check("nginx, 10,000 transactions on 1,000 connections", &records);
+    truth.check("nginx, a thousand connections", &records);
     assert_eq!(records.lost(), 0, "{}", records.stats());
     let (mut within_client, mut within_server) = (0, 0);
     for record in records.http(18741) {
@@ -82,9 +97,9 @@ fn a_thousand_connections() {
     }
     let share = |part: usize| 100.0 * part as f64 / count as f64;
     figure(
-        "10,000 transactions on 1,000 connections",
+        "a thousand connections",
         &format!(
-            "{:.0} a second; latency within 1 ms of the client's clock: {:.2} %, of the server's and its clock: {:.2} %",
+            "{count} transactions, {:.0} a second of {wanted} asked for; latency within 1 ms of the client's clock: {:.2} %, of the server's and its clock: {:.2} %",
             count as f64 / took.as_secs_f64(),
             share(within_client),
             share(within_server)
@@ -99,12 +114,21 @@ fn a_thousand_connections() {
 }
 
 /// Asks on each connection in turn: by target, microseconds until the answer.
-fn ask_in_turns(client: usize, streams: Vec<std::io::Result<TcpStream>>, pause: Duration) -> Vec<(String, u64)> {
+fn ask_in_turns(
+    client: usize,
+    streams: Vec<std::io::Result<TcpStream>>,
+    rounds: usize,
+    interval: Duration,
+) -> Vec<(String, u64)> {
     let mut streams: Vec<_> = streams.into_iter().map(|stream| stream.expect("connect")).collect();
     let mut measured = Vec::new();
     let mut answer = [0; 4_096];
-    for round in 0..ROUNDS {
+    let mut due = Instant::now();
+    for round in 0..rounds {
         for (place, stream) in streams.iter_mut().enumerate() {
+            // Whoever is behind does not wait.
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            due += interval;
             let target = format!("/612?{client}-{place}-{round}");
             let request = format!("GET {target} HTTP/1.1\r\nHost: here\r\n\r\n");
             let asked = Instant::now();
@@ -118,7 +142,6 @@ fn ask_in_turns(client: usize, streams: Vec<std::io::Result<TcpStream>>, pause: 
             while length < head + 4 + 612 {
                 length += stream.read(&mut answer[length..]).expect("the rest");
             }
-            std::thread::sleep(pause);
         }
     }
     measured

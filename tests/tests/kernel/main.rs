@@ -15,6 +15,7 @@ mod headers;
 mod http2;
 mod lifecycle;
 mod load;
+mod mixture;
 mod names;
 mod nginx;
 mod node;
