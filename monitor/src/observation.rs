@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 pub enum Observation {
     /// A transaction ended or was cut off.
     Transaction(Arc<HttpRecord>),
+    /// The response of a transaction begins, and announces a gibibyte or more: nothing of its body was seen yet.
+    Announced(Arc<HttpRecord>),
     /// A flow opened, progressed or ended; its record says which.
     Flow(FlowObservation),
 }

@@ -297,6 +297,7 @@ impl Detector for ListedSource {
                     self.flow(flow, findings);
                 }
             }
+            Observation::Announced(_) => {}
         }
     }
 

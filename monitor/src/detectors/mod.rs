@@ -6,9 +6,11 @@
 
 pub mod auth_failures;
 pub mod client_fingerprint;
+pub mod credential_sharing;
 pub mod credential_stuffing;
 pub mod listed_source;
 pub mod request_anomaly;
+pub mod response_volume;
 pub mod shadow_endpoint;
 pub mod unknown_destination;
 pub mod user_agent;
@@ -73,6 +75,8 @@ macro_rules! registry {
 registry! {
     /// A surge of refused requests and failed logins, by source, account or endpoint.
     auth_failures: AuthFailures,
+    /// One key, token or session in several places.
+    credential_sharing: CredentialSharing,
     /// A browser that is none, and one program behind many addresses that are refused.
     client_fingerprint: ClientFingerprint,
     /// Many accounts tried and not let in, or one account tried from everywhere.
@@ -81,6 +85,8 @@ registry! {
     listed_source: ListedSource,
     /// Requests that are malformed, ambiguous, or lead where they should not.
     request_anomaly: RequestAnomaly,
+    /// A response that announces far too much, or one identity that is sent as much.
+    response_volume: ResponseVolume,
     /// An endpoint that answers and that no OpenAPI document names.
     shadow_endpoint: ShadowEndpoint,
     /// A program reaches a destination that was never seen for it.

@@ -1,6 +1,7 @@
 //! What a flow or transaction is about, beyond its bytes: who, where, under what name. One file each.
 
 pub mod agents;
+pub mod borders;
 pub mod clients;
 pub mod container;
 pub mod endpoints;

@@ -128,6 +128,7 @@ impl Pipeline {
     fn converse_alone(&mut self, id: FlowId, out: &mut Output, act: impl FnOnce(&mut Conversation, &mut Vec<Message>)) {
         let mut messages = std::mem::take(&mut self.messages);
         let mut wants = Wants::default();
+        let mut announced = None;
         if let Some(flow) = self.flows.get_mut(id)
             && let Some(conversation) = flow.conversation.as_deref_mut()
         {
@@ -138,10 +139,17 @@ impl Pipeline {
                 self.holdings.note(id, holds);
             }
             wants = conversation.wants();
+            announced = conversation.take_announced();
             if let Some(due) = conversation.poll_timeout() {
                 // By its bytes' own time it may have passed already.
                 self.reordering.insert((due.max(self.now), id));
             }
+        }
+        if let Some(transaction) = announced
+            && let Some(mut flow) = self.flows.take(id)
+        {
+            self.show_announced(&mut flow, transaction, out);
+            self.flows.put_back(flow);
         }
         if !messages.is_empty()
             && let Some(mut flow) = self.flows.take(id)

@@ -226,6 +226,12 @@ impl Pipeline {
         self.observe(&Observation::Transaction(record), out);
     }
 
+    /// Shows a transaction whose response begins and is announced to be long. It is told when it is over.
+    pub(super) fn show_announced(&mut self, flow: &mut Flow, transaction: Box<Transaction>, out: &mut Output) {
+        let record = Arc::new(self.http_record(flow, transaction));
+        self.observe(&Observation::Announced(record), out);
+    }
+
     fn http_record(&mut self, flow: &mut Flow, transaction: Box<Transaction>) -> HttpRecord {
         let client = flow.conversation.as_ref().and_then(|c| c.client_direction());
         let role = match (client, flow.role) {

@@ -4,6 +4,10 @@ use crate::protocol::taps::Taken;
 use crate::record::{GrpcCall, HttpVersion, Incomplete, Request, Response};
 use crate::time::Timestamp;
 
+/// A response whose body is announced to be so long is shown when its header was read, not only when it is over, bytes: no
+/// answer that is waited for is as long.
+pub const ANNOUNCED: u64 = 1 << 30;
+
 /// A request and its response, ended or cut off. Text is printable; secrets are not taken out yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transaction {

@@ -107,6 +107,65 @@ fn passwords_tried_for_many_names_raise_an_alert_of_each_detector() {
     assert_eq!(last.map(|alert| alert.count), Some(60));
 }
 
+// The header of the response is enough.
+#[test]
+fn a_response_that_announces_too_much_is_told_while_it_begins() {
+    let mut bench = Bench::new();
+    let mut server = Socket::server(31);
+    server.open(&mut bench);
+    server.read_by(&mut bench, 7);
+    server.hear(&mut bench, &get("/export"));
+    server.say(
+        &mut bench,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000000\r\n\r\n0123",
+    );
+    let alerts = bench.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    let alert = alerts[0];
+    assert_eq!((alert.detector, alert.state), ("response_volume", AlertState::New));
+    assert_eq!(alert.actor.as_ref().map(|actor| &*actor.id), Some("192.0.2.9"));
+    assert_eq!(alert.target.endpoint.as_deref(), Some("GET /export"));
+    assert!(bench.http().is_empty(), "the transaction goes on");
+    // The answer to HEAD announces what GET would give.
+    let mut other = Socket::server(32);
+    other.open(&mut bench);
+    other.hear(&mut bench, b"HEAD /export HTTP/1.1\r\nHost: api.example\r\n\r\n");
+    other.say(
+        &mut bench,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000000\r\n\r\n",
+    );
+    assert_eq!(bench.alerts().len(), 1);
+}
+
+// One network after the other.
+#[test]
+fn a_key_used_from_many_networks_raises_an_alert() {
+    let mut bench = Bench::new();
+    for n in 0..12u64 {
+        let remote = format!("203.{n}.113.9:40000");
+        let mut server = Socket::new(40 + n, Role::Passive, "10.0.0.1:80", &remote).owned(7);
+        server.open(&mut bench);
+        server.hear(
+            &mut bench,
+            b"GET /orders HTTP/1.1\r\nHost: api.example\r\nX-Api-Key: k-1\r\n\r\n",
+        );
+        server.say(&mut bench, &ok(b"hi"));
+        bench.wait(5_000);
+    }
+    let alerts = bench.alerts();
+    let sharing: Vec<_> = alerts
+        .iter()
+        .filter(|alert| alert.detector == "credential_sharing")
+        .collect();
+    assert!(!sharing.is_empty(), "{alerts:#?}");
+    assert!(
+        sharing[0]
+            .actor
+            .as_ref()
+            .is_some_and(|actor| actor.id.starts_with("key:"))
+    );
+}
+
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)

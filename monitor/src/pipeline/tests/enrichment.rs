@@ -105,6 +105,19 @@ fn clients_and_destinations_are_looked_up() {
     assert_eq!(kind, Some(crate::enrich::networks::NetworkKind::Internal));
     let listed = outbound.last().unwrap().remote_whereabouts.as_ref().unwrap();
     assert_eq!(listed.listed.as_deref(), Some("bad.txt"));
+    bench.finish();
+    let alerts = bench.alerts();
+    let listed = alerts.iter().filter(|alert| alert.detector == "listed_source");
+    let told: std::collections::BTreeSet<_> = listed
+        .map(|alert| {
+            (
+                alert.actor.as_ref().map(|actor| &*actor.id),
+                alert.target.destination.as_deref(),
+            )
+        })
+        .collect();
+    let expected = [(None, Some("www.evil.example")), (Some("198.51.100.7"), None)];
+    assert_eq!(told, expected.into(), "{alerts:#?}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::http1::{Http1, Side};
 use super::http2::Http2;
 use super::taps::Taps;
 use super::tls::Handshake;
+use super::transaction::Transaction;
 use crate::event::{Chunk, Direction};
 use crate::record::{App, Coverage, CoverageReason, Request};
 use crate::stream::{Absence, Data, Interest, Piece, Skip, Stream};
@@ -285,6 +286,15 @@ impl Conversation {
     /// What is asked of the capture since the last call.
     pub fn wants(&mut self) -> Wants {
         std::mem::take(&mut self.wants)
+    }
+
+    /// A transaction whose response begins, and is announced to be long; once.
+    pub fn take_announced(&mut self) -> Option<Box<Transaction>> {
+        match &mut self.speech {
+            Speech::Http1(http) => http.take_announced(),
+            Speech::Http2(http) => http.take_announced(),
+            Speech::Undecided(_) | Speech::Tls(_) | Speech::Dns(_) | Speech::Opaque(_) => None,
+        }
     }
 
     /// What was given up to stay within bounds.

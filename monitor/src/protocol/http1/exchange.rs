@@ -9,7 +9,7 @@ use super::fields::Coding;
 use super::half::{Mark, Side};
 use super::head::{Method, RequestHead, ResponseHead};
 use crate::protocol::taps::Taken;
-use crate::protocol::transaction::Transaction;
+use crate::protocol::transaction::{ANNOUNCED, Transaction};
 use crate::record::{HttpVersion, Incomplete, Request, Response};
 use crate::time::Timestamp;
 
@@ -31,7 +31,7 @@ struct Part {
 }
 
 /// A request and its response on their way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Exchange {
     request: Option<Box<Request>>,
     response: Option<Response>,
@@ -128,6 +128,17 @@ impl Exchange {
             Side::Client => &mut self.anomalies,
             Side::Server => &mut self.answer_anomalies,
         }
+    }
+
+    /// Its response was announced to be long.
+    pub(super) fn announces(&self) -> bool {
+        let announced = self.response.as_ref().and_then(|response| response.announced_bytes);
+        announced >= Some(ANNOUNCED) && self.request.is_some()
+    }
+
+    /// It as far as it has come, where its response was announced to be long.
+    pub(super) fn announced(&self) -> Option<Box<Transaction>> {
+        self.announces().then(|| Box::new(self.clone().into_transaction()))
     }
 
     /// Bytes of the body of `side`, as on the wire.

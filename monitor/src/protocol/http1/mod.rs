@@ -28,6 +28,7 @@ use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
 use super::taps::{Taken, Taps};
+use super::transaction::Transaction;
 use crate::record::{App, CoverageReason, Incomplete, Request};
 use crate::stream::{Absence, Data, Interest, Piece, Skip};
 use crate::time::Timestamp;
@@ -90,6 +91,8 @@ pub struct Http1 {
     upgraded: Option<Box<Upgraded>>,
     /// Bytes after the response that granted it.
     beyond: Option<Data>,
+    /// The response that has begun was announced to be long; taken by [`Self::take_announced`].
+    announced: bool,
     /// A header did not fit in what is copied; taken by [`Self::take_truncated`].
     truncated: Option<Side>,
     /// The connection was joined late, and no message was seen yet.
@@ -115,6 +118,7 @@ impl Http1 {
             tunnels: false,
             upgraded: None,
             beyond: None,
+            announced: false,
             truncated: None,
             joined_late,
             understood: 0,
@@ -208,6 +212,14 @@ impl Http1 {
             Place::Body(body) => matches!(body.kind, body::Kind::Length { .. }),
             Place::Head | Place::Lost | Place::Off => false,
         }
+    }
+
+    /// A transaction whose response begins, and is announced to be long; once.
+    pub fn take_announced(&mut self) -> Option<Box<Transaction>> {
+        if !std::mem::take(&mut self.announced) {
+            return None;
+        }
+        self.current(Side::Server).and_then(|exchange| exchange.announced())
     }
 
     /// The side whose header did not fit in what is copied, once.

@@ -96,6 +96,7 @@ impl Http1 {
         if let Place::Body(body) = &mut self.server.place {
             // It may have answered HEAD.
             body.doubtful = unasked;
+            self.announced = self.current(Side::Server).is_some_and(|exchange| exchange.announces());
         }
         if let Framing::Tunnel(app) = framing {
             self.left = true;

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::half::Mark;
 use crate::protocol::http1::{Side, Upgraded};
 use crate::protocol::taps::Taken;
-use crate::protocol::transaction::Transaction;
+use crate::protocol::transaction::{ANNOUNCED, Transaction};
 use crate::record::{GrpcCall, HttpVersion, Incomplete, Request, Response};
 use crate::time::Timestamp;
 
@@ -46,7 +46,7 @@ pub(super) struct Extent {
 }
 
 /// A stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Exchange {
     /// Its number.
     pub id: u32,
@@ -152,6 +152,12 @@ impl Exchange {
             announced_bytes: fields.length,
             ..Response::default()
         });
+    }
+
+    /// It as far as it has come, where its response was announced to be long.
+    pub(super) fn announced(&self) -> Option<Box<Transaction>> {
+        let announced = self.response.as_ref()?.announced_bytes?;
+        (announced >= ANNOUNCED && self.request.is_some()).then(|| Box::new(self.clone().into_transaction()))
     }
 
     /// Trailers of `side`.

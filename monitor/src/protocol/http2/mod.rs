@@ -25,6 +25,7 @@ use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
 use super::http1::{Side, Upgraded};
 use super::taps::Taps;
+use super::transaction::Transaction;
 use crate::record::{CoverageReason, Incomplete, Request};
 use crate::stream::{Interest, Piece};
 
@@ -58,6 +59,8 @@ pub struct Http2 {
     /// Likewise of what the server sent.
     answer_anomalies: Anomalies,
     taps: Arc<Taps>,
+    /// What a long response was announced for; taken by [`Self::take_announced`].
+    announced: Option<Box<Transaction>>,
     understood: u64,
     not_understood: Option<CoverageReason>,
     evicted: Evicted,
@@ -100,6 +103,7 @@ impl Http2 {
             anomalies: Anomalies::default(),
             answer_anomalies: Anomalies::default(),
             taps,
+            announced: None,
             understood: 0,
             not_understood: None,
             evicted: Evicted::default(),
@@ -157,6 +161,11 @@ impl Http2 {
     /// A response body is under way whose end may not be seen.
     pub fn awaits_response_end(&self) -> bool {
         self.server.is_in_body()
+    }
+
+    /// A transaction whose response begins, and is announced to be long; once.
+    pub fn take_announced(&mut self) -> Option<Box<Transaction>> {
+        self.announced.take()
     }
 
     /// Bytes held that wait for others.

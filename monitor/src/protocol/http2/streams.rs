@@ -341,9 +341,10 @@ impl Http2 {
             return;
         }
         exchange.answer(fields, extent);
-        if exchange.is_tunnel()
-            && let Some(exchange) = self.close(id)
-        {
+        let tunnels = exchange.is_tunnel();
+        // The answer to HEAD ends with its header.
+        self.announced = if block.ends { None } else { exchange.announced() };
+        if tunnels && let Some(exchange) = self.close(id) {
             remember(&mut self.tunnels, id);
             self.tell(exchange, out);
         }
