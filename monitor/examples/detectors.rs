@@ -54,7 +54,7 @@ fn transactions() -> Vec<Arc<HttpRecord>> {
             cookie: u64::from(client) + 1,
             generation: 1,
         };
-        pipeline.handle(NOW, Event::Flow(open(flow, client)), &mut out);
+        pipeline.handle(NOW, Event::Flow(Box::new(open(flow, client))), &mut out);
         let mut seq = [1_000u32, 5_000];
         for (turn, (request, response)) in (1..).zip(conversation(client)) {
             for (at, direction, text) in [

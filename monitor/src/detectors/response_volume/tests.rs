@@ -97,7 +97,7 @@ fn a_nightly_backup_is_silent() {
             world.sees(&part);
             world.passes_secs(120);
         }
-        world.passes(Duration::from_hours(24) - Duration::from_secs(40 * 120));
+        world.passes(Duration::from_hours(24) - Duration::from_mins(80));
     }
     world.is_silent();
 }
