@@ -120,18 +120,22 @@ fn open(id: FlowId, client: u8) -> FlowSnapshot {
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn cost(names: &[&str], all: &[Observation], ordinary: &[Observation]) -> f64 {
     let off = DOCS.iter().filter(|doc| !names.contains(&doc.name));
-    let text: String = off
-        .map(|doc| format!("[detectors.{}]\nenabled = false\n", doc.name))
-        .collect();
+    let text = off.fold(String::new(), |text, doc| {
+        text + "[detectors." + doc.name + "]\nenabled = false\n"
+    });
     let config = Config::parse(&text, std::path::Path::new("monitor.toml")).unwrap_or_default();
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let mut registry = Registry::new(&config);
             let mut findings = Vec::new();
-            all.iter().for_each(|seen| registry.observe(seen, &mut findings));
+            for seen in all {
+                registry.observe(seen, &mut findings);
+            }
             let began = Instant::now();
             for _ in 0..LAPS {
-                ordinary.iter().for_each(|seen| registry.observe(seen, &mut findings));
+                for seen in ordinary {
+                    registry.observe(seen, &mut findings);
+                }
             }
             began.elapsed().as_nanos() as f64 / (LAPS * ordinary.len()) as f64
         })

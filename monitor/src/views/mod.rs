@@ -85,6 +85,8 @@ impl Views {
                 self.destinations.see(flow);
                 self.services.see(flow.time, &flow.record);
             }
+            // It comes again when it is over.
+            Observation::Announced(_) => {}
         }
     }
 
