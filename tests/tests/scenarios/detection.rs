@@ -24,7 +24,7 @@ const SCENARIOS: [&str; 16] = [
     "smuggling-both-lengths",
     "traversal-many",
     "scanner-loud",
-    "fleet-fast",
+    "says-it-is-chrome",
     "key-in-many-networks",
     "metadata-named",
     "shadow-debug",
