@@ -5,6 +5,7 @@ pub mod hpack;
 pub mod llhttp;
 pub mod report;
 pub mod suricata;
+pub mod verify;
 pub mod zeek;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +36,9 @@ pub fn compare(folder: &Path) -> anyhow::Result<Report> {
         corpora.push(corpus);
         if folder.join("PEER-suricata-7.0.10.jsonl").exists() {
             corpora.extend(suricata::compare(folder, &seen)?);
+        }
+        if pcap.join("suricata-verify").exists() {
+            corpora.push(verify::compare(folder, &seen)?);
         }
         if pcap.join("zeek").exists() {
             corpora.extend(zeek::compare(folder, &seen)?);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use monitor::record::{HttpRecord, HttpVersion};
+use monitor::record::{HttpRecord, HttpVersion, TlsRecord};
 use serde_json::Value;
 
 use super::captures::Seen;
@@ -123,17 +123,42 @@ fn names(peer: &Value, seen: &Seen) -> Verdict {
 }
 
 fn hellos(peer: &Value, seen: &Seen) -> Verdict {
-    let theirs: BTreeSet<String> = entries(peer, "tls").iter().map(|entry| text(entry, "sni")).collect();
-    let ours: BTreeSet<String> = seen
+    let theirs: BTreeSet<_> = entries(peer, "tls")
+        .iter()
+        .map(|entry| (text(entry, "sni"), version(&text(entry, "version"))))
+        .collect();
+    let ours: BTreeSet<_> = seen
         .tls
         .iter()
-        .map(|tls| tls.server_name.as_deref().unwrap_or_default().to_lowercase())
+        .map(|tls| (name_of(tls), version(version_of(tls))))
         .collect();
     differ(
         "",
         &theirs.into_iter().collect::<Vec<_>>(),
         &ours.into_iter().collect::<Vec<_>>(),
     )
+}
+
+/// The server's name; empty where there is none.
+pub(super) fn name_of(tls: &TlsRecord) -> String {
+    tls.server_name.as_deref().unwrap_or_default().to_lowercase()
+}
+
+/// The version that the server chose, else the highest that the client offers.
+pub(super) fn version_of(tls: &TlsRecord) -> &'static str {
+    tls.negotiated.as_ref().map_or(tls.version, |server| server.version)
+}
+
+/// A version of TLS as everyone can be brought to write it: its two digits. Drafts of 1.3 are that.
+pub(super) fn version(text: &str) -> String {
+    let text = text.split("-draft").next().unwrap_or_default();
+    let text = text.split(" draft").next().unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    match (digits.len(), text.starts_with("SSL")) {
+        (_, true) => text.to_owned(),
+        (1, false) => format!("{digits}0"),
+        (_, false) => digits,
+    }
 }
 
 /// What only one of two sorted lists has.
@@ -177,7 +202,7 @@ fn text(entry: &Value, field: &str) -> String {
 }
 
 /// In lower case, without port.
-fn bare_host(host: &str) -> String {
+pub(super) fn bare_host(host: &str) -> String {
     let host = host.to_lowercase();
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name.to_owned(),

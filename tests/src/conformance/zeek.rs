@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::captures::Seen;
 use super::report::{Corpus, Verdict};
-use super::suricata::differ;
+use super::suricata::{differ, name_of, version};
 
 /// Compares the logs of tests that read one trace.
 pub fn compare(folder: &Path, seen: &BTreeMap<PathBuf, Seen>) -> anyhow::Result<Vec<Corpus>> {
@@ -128,11 +128,21 @@ fn names(log: &Log, seen: &Seen) -> Verdict {
 }
 
 fn hellos(log: &Log, seen: &Seen) -> Verdict {
-    let mut theirs: Vec<_> = log.rows().map(|row| row.known("server_name").to_lowercase()).collect();
+    // Where no server answered, Zeek tells neither version nor suite.
+    let mut theirs: Vec<_> = log
+        .rows()
+        .map(|row| {
+            let name = row.known("server_name").to_lowercase();
+            (name, version(&row.known("version")), row.known("cipher"))
+        })
+        .collect();
     let mut ours: Vec<_> = seen
         .tls
         .iter()
-        .map(|tls| tls.server_name.as_deref().unwrap_or_default().to_lowercase())
+        .map(|tls| match &tls.negotiated {
+            Some(server) => (name_of(tls), version(server.version), server.cipher.clone()),
+            None => (name_of(tls), String::new(), String::new()),
+        })
         .collect();
     theirs.sort();
     ours.sort();
@@ -251,6 +261,15 @@ mod tests {
             ("tcp", "-", String::new())
         );
         assert_eq!(log.rows().count(), 1);
+    }
+
+    #[test]
+    fn versions_are_brought_to_one_form() {
+        for text in ["TLS 1.3", "TLSv13", "TLSv13-draft23", "TLS 1.3 draft-19", "1.3"] {
+            assert_eq!(version(text), "13");
+        }
+        assert_eq!((version("TLSv1"), version("TLSv10")), ("10".to_owned(), "10".to_owned()));
+        assert_eq!(version(""), "");
     }
 
     #[test]

@@ -146,6 +146,9 @@ impl Exchange {
         self.incomplete = self.incomplete.or(extent.broken);
         self.answered = Some(Part::new(extent, fields.length));
         self.grpc_status = fields.grpc_status;
+        if let Some(said) = &mut self.taken.said {
+            said.location = fields.location.filter(|_| matches!(fields.status, Some(300..400)));
+        }
         self.response = fields.status.filter(|status| *status > 0).map(|status| Response {
             status,
             content_type: fields.content_type,

@@ -26,6 +26,8 @@ pub(super) struct Fields {
     pub user_agent: Option<String>,
     /// First `content-type`.
     pub content_type: Option<String>,
+    /// `location`.
+    pub location: Option<String>,
     /// First readable `content-length`.
     pub length: Option<u64>,
     /// First readable `grpc-status`.
@@ -60,6 +62,7 @@ impl Fields {
             b"host" => keep(&mut self.host, value),
             b"user-agent" => keep(&mut self.user_agent, value),
             b"content-type" => keep(&mut self.content_type, value),
+            b"location" if self.location.is_none() => self.location = Some(printable(value, MAX_TARGET)),
             b"content-length" => self.add_length(value),
             b"grpc-status" => self.grpc_status = self.grpc_status.or_else(|| digits(value)?.try_into().ok()),
             b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade" => {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::taps::Logins;
 use crate::protocol::transaction::Transaction;
 use crate::stream::{Absence, Data, Skip};
 use crate::time::Timestamp;
@@ -94,6 +95,44 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// HEADERS that are whole and end their stream.
 fn headers(stream: u32, block: &[u8]) -> Vec<u8> {
     frame(1, 5, stream, block)
+}
+
+/// `content-type: application/json` and a field of this name, both literal and not kept.
+fn with(indexed: &[u8], name: &str, value: &str) -> Vec<u8> {
+    let mut block = indexed.to_vec();
+    for (name, value) in [("content-type", "application/json"), (name, value)] {
+        block.push(0);
+        for text in [name, value] {
+            block.push(text.len() as u8);
+            block.extend(text.as_bytes());
+        }
+    }
+    block
+}
+
+#[test]
+fn logins_are_heard_out() {
+    let taps = Taps::new([], [], Logins::new(Vec::new(), true));
+    let mut bench = Bench::new(Http2::new(Arc::new(taps)));
+    bench.say(Side::Client, frame::PREFACE);
+    // POST, https, and a path that is literal.
+    bench.say(Side::Client, &frame(1, 4, 1, &with(b"\x83\x87\x04\x06/login", "accept", "*/*")));
+    bench.say(Side::Client, &frame(1, 4, 3, &with(b"\x83\x87\x04\x06/other", "accept", "*/*")));
+    for stream in [1, 3] {
+        bench.say(Side::Client, &frame(0, 0, stream, b"{\"user\":"));
+        bench.say(Side::Client, &frame(0, 1, stream, b"\"al\"}"));
+        bench.say(Side::Server, &frame(1, 4, stream, &with(b"\x08\x03302", "location", "/home")));
+        bench.say(Side::Server, &frame(0, 1, stream, b"{\"ok\":true}"));
+    }
+    let told = bench.told();
+    let [login, other] = &told[..] else {
+        panic!("{told:?}")
+    };
+    let said = login.taken.said.as_ref().expect("what was said");
+    assert_eq!(*said.asked.body(), *b"{\"user\":\"al\"}");
+    assert_eq!(*said.answered.body(), *b"{\"ok\":true}");
+    assert_eq!(said.location.as_deref(), Some("/home"));
+    assert!(other.taken.said.is_none());
 }
 
 #[test]
