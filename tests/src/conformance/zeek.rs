@@ -268,7 +268,10 @@ mod tests {
         for text in ["TLS 1.3", "TLSv13", "TLSv13-draft23", "TLS 1.3 draft-19", "1.3"] {
             assert_eq!(version(text), "13");
         }
-        assert_eq!((version("TLSv1"), version("TLSv10")), ("10".to_owned(), "10".to_owned()));
+        assert_eq!(
+            (version("TLSv1"), version("TLSv10")),
+            ("10".to_owned(), "10".to_owned())
+        );
         assert_eq!(version(""), "");
     }
 

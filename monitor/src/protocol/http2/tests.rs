@@ -116,18 +116,25 @@ fn logins_are_heard_out() {
     let mut bench = Bench::new(Http2::new(Arc::new(taps)));
     bench.say(Side::Client, frame::PREFACE);
     // POST, https, and a path that is literal.
-    bench.say(Side::Client, &frame(1, 4, 1, &with(b"\x83\x87\x04\x06/login", "accept", "*/*")));
-    bench.say(Side::Client, &frame(1, 4, 3, &with(b"\x83\x87\x04\x06/other", "accept", "*/*")));
+    bench.say(
+        Side::Client,
+        &frame(1, 4, 1, &with(b"\x83\x87\x04\x06/login", "accept", "*/*")),
+    );
+    bench.say(
+        Side::Client,
+        &frame(1, 4, 3, &with(b"\x83\x87\x04\x06/other", "accept", "*/*")),
+    );
     for stream in [1, 3] {
         bench.say(Side::Client, &frame(0, 0, stream, b"{\"user\":"));
         bench.say(Side::Client, &frame(0, 1, stream, b"\"al\"}"));
-        bench.say(Side::Server, &frame(1, 4, stream, &with(b"\x08\x03302", "location", "/home")));
+        bench.say(
+            Side::Server,
+            &frame(1, 4, stream, &with(b"\x08\x03302", "location", "/home")),
+        );
         bench.say(Side::Server, &frame(0, 1, stream, b"{\"ok\":true}"));
     }
     let told = bench.told();
-    let [login, other] = &told[..] else {
-        panic!("{told:?}")
-    };
+    let [login, other] = &told[..] else { panic!("{told:?}") };
     let said = login.taken.said.as_ref().expect("what was said");
     assert_eq!(*said.asked.body(), *b"{\"user\":\"al\"}");
     assert_eq!(*said.answered.body(), *b"{\"ok\":true}");
