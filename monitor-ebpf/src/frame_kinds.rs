@@ -119,7 +119,7 @@ pub(crate) fn looks_like_frame(head: &[u8; HEADER as usize]) -> bool {
     let wrong = u32::from(head[3]) >> 4
         | (length + DEFAULT_MAX - 1) >> DEFAULT_MAX.ilog2() >> 1
         | (length ^ rule.length) & rule.length_mask
-        | length % 6 & rule.sixes
+        | (length % 6) & rule.sixes
         | stream & rule.no_stream
         | u32::from(head[4]) & rule.no_flags;
     wrong == 0 && stream >= rule.least_stream && length >= rule.least
