@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::observation::Lookup;
 use crate::record::{FlowRecord, HttpRecord};
 use crate::time::Timestamp;
 
@@ -132,6 +133,8 @@ pub enum Sample {
     Flow(Arc<FlowRecord>),
     /// A transaction.
     Http(Arc<HttpRecord>),
+    /// A lookup.
+    Dns(Lookup),
 }
 
 /// An alert, whole in every record.

@@ -308,7 +308,10 @@ fn keep_sample(samples: &mut Vec<Sample>, sample: Sample) {
     let same = |kept: &Sample| match (kept, &sample) {
         (Sample::Flow(a), Sample::Flow(b)) => a.flow == b.flow,
         (Sample::Http(a), Sample::Http(b)) => a.flow == b.flow && a.turn == b.turn,
-        (Sample::Flow(_), Sample::Http(_)) | (Sample::Http(_), Sample::Flow(_)) => false,
+        (Sample::Dns(a), Sample::Dns(b)) => a == b,
+        (Sample::Flow(_), Sample::Http(_) | Sample::Dns(_))
+        | (Sample::Http(_), Sample::Flow(_) | Sample::Dns(_))
+        | (Sample::Dns(_), Sample::Flow(_) | Sample::Http(_)) => false,
     };
     if let Some(kept) = samples.iter_mut().find(|kept| same(kept)) {
         *kept = sample;

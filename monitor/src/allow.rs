@@ -206,6 +206,7 @@ fn remote_address(sample: &Sample) -> Option<IpAddr> {
     match sample {
         Sample::Flow(flow) => flow.tuple.map(|tuple| tuple.remote.ip()),
         Sample::Http(http) => http.server.map(|server| server.ip()),
+        Sample::Dns(_) => None,
     }
 }
 
@@ -213,6 +214,7 @@ fn executable(sample: &Sample) -> Option<&str> {
     let process = match sample {
         Sample::Flow(flow) => flow.process.as_ref(),
         Sample::Http(http) => http.process.as_ref(),
+        Sample::Dns(lookup) => lookup.record.process.as_ref(),
     };
     process?.program.as_ref().map(|program| program.exe.as_str())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::record::{FlowRecord, HttpRecord};
+use crate::record::{DnsRecord, FlowRecord, HttpRecord};
 use crate::time::Timestamp;
 
 /// One thing that a detector may judge.
@@ -20,6 +20,17 @@ pub enum Observation {
     Announced(Arc<HttpRecord>),
     /// A flow opened, progressed or ended; its record says which.
     Flow(FlowObservation),
+    /// A name was looked up, and answered or given up.
+    Lookup(Lookup),
+}
+
+/// A name that this host looked up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    /// When it was over.
+    pub time: Timestamp,
+    /// The lookup as it is told.
+    pub record: Arc<DnsRecord>,
 }
 
 /// A flow, with where it goes.

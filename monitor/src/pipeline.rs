@@ -46,7 +46,7 @@ use crate::flow::FlowTable;
 use crate::observation::Observation;
 use crate::packet::PacketCounts;
 use crate::protocol::conversation::Message;
-use crate::protocol::taps::Taps;
+use crate::protocol::taps::{PLACES, Taps};
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
 use crate::time::Timestamp;
 use crate::views::{Rows, View, Views};
@@ -70,7 +70,12 @@ const CATCH_UP: Duration = Duration::from_mins(1);
 
 /// What enrichment asks for of requests.
 fn taps(config: &Config) -> Taps {
-    let fields = config.clients.taps().into_iter().chain(config.identity.taps());
+    let fields = config
+        .clients
+        .taps()
+        .into_iter()
+        .chain(config.identity.taps())
+        .chain(PLACES);
     let cookies = config.identity.session_cookies.iter().map(String::as_str);
     Taps::new(fields, cookies, config.identity.logins(&config.login))
 }

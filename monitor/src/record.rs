@@ -13,6 +13,7 @@ use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::networks::Whereabouts;
 use crate::event::{FlowId, Owner, Program};
 use crate::flow::{FiveTuple, Transport};
+use crate::protocol::taps::Link;
 use crate::protocol::tls::ServerHello;
 use crate::time::Timestamp;
 
@@ -256,6 +257,8 @@ pub struct HttpRecord {
     pub anomalies: Vec<&'static str>,
     /// How many of the first of them are of the request, or of the connection; the rest is of the response alone.
     pub request_anomalies: u8,
+    /// Places that a request to this host names, itself left out: for detectors alone, not told.
+    pub links: Box<[Link]>,
     /// Why it is not complete, if it is not.
     pub incomplete: Option<Incomplete>,
 }

@@ -323,7 +323,7 @@ fn samples_are_the_first_and_the_latest() {
         .iter()
         .map(|sample| match sample {
             Sample::Flow(flow) => (flow.flow.cookie, flow.start.as_nanos()),
-            Sample::Http(http) => panic!("{http:?}"),
+            Sample::Http(_) | Sample::Dns(_) => panic!("{sample:?}"),
         })
         .collect();
     assert_eq!(kept, [(0, 0), (1, 1), (2, 9), (3, 3), (8, 8)]);

@@ -85,6 +85,17 @@ pub fn grown_family<'a, 'k>(name: &'a str, known: &(impl Iterator<Item = &'k str
     })
 }
 
+/// The domain that somebody registered, or rented, at the end of `name`: its last two labels, more where those are a
+/// place where names are registered for or rented to others.
+pub fn registered(name: &str) -> &str {
+    let dots = name.rmatch_indices('.').skip(1);
+    let longer = dots.map(|(at, _)| &name[at + 1..]).take(DEEPEST);
+    longer
+        .chain([name])
+        .find(|domain| may_be_family(domain))
+        .unwrap_or(name)
+}
+
 /// Whether `name` lies below `parent`.
 pub fn is_under(name: &str, parent: &str) -> bool {
     name.strip_suffix(parent)
@@ -126,6 +137,21 @@ mod tests {
         check(&numbered(ENOUGH - 1, "cdn.example.net"), None);
         check(&numbered(ENOUGH, "cdn.example.net"), Some("cdn.example.net"));
         check(&numbered(ENOUGH, "example.net"), Some("example.net"));
+    }
+
+    #[test]
+    fn the_registered_domain_is_found() {
+        for (name, domain) in [
+            ("a.b.example.net", "example.net"),
+            ("example.net", "example.net"),
+            ("a.b.example.co.uk", "example.co.uk"),
+            ("x.y.ours.s3.amazonaws.com", "ours.s3.amazonaws.com"),
+            ("d1.cloudfront.net", "d1.cloudfront.net"),
+            ("localhost", "localhost"),
+            ("co.uk", "co.uk"),
+        ] {
+            assert_eq!(registered(name), domain, "{name}");
+        }
     }
 
     // Two labels that change: the family is one level up.

@@ -145,6 +145,7 @@ fn samples(samples: &[Sample<'_>], style: Style) -> String {
     let lines = samples.iter().map(|sample| match sample {
         Sample::Http(line) => terminal::http(style, line.time, &line.body),
         Sample::Flow(line) => terminal::flow(style, line.time, &line.body),
+        Sample::Dns(line) => terminal::dns(style, line.time, &line.body),
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -306,7 +306,7 @@ impl Detector for AuthFailures {
                     self.attempt(attempt, record, findings);
                 }
             }
-            Observation::Flow(_) | Observation::Announced(_) => {}
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

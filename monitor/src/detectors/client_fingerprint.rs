@@ -305,7 +305,7 @@ impl Detector for ClientFingerprint {
                     self.look(record, fingerprint);
                 }
             }
-            Observation::Flow(_) | Observation::Announced(_) => {}
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

@@ -310,7 +310,7 @@ impl Detector for CredentialSharing {
     fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let record = match observation {
             Observation::Transaction(record) => record,
-            Observation::Flow(_) | Observation::Announced(_) => return,
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => return,
         };
         let (Some(credential), Some(client)) = (credential(&record.identity), &record.client) else {
             return;

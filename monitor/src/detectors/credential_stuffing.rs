@@ -180,7 +180,7 @@ impl Detector for CredentialStuffing {
     fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let record = match observation {
             Observation::Transaction(record) => record,
-            Observation::Flow(_) | Observation::Announced(_) => return,
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => return,
         };
         let Some(account) = shows_password(&record.identity) else {
             return;

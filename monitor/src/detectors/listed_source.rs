@@ -297,7 +297,7 @@ impl Detector for ListedSource {
                     self.flow(flow, findings);
                 }
             }
-            Observation::Announced(_) => {}
+            Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

@@ -8,8 +8,10 @@ pub mod auth_failures;
 pub mod client_fingerprint;
 pub mod credential_sharing;
 pub mod credential_stuffing;
+pub mod dns_tunnel;
 pub mod listed_source;
 pub mod request_anomaly;
+pub mod request_forgery;
 pub mod response_volume;
 pub mod shadow_endpoint;
 pub mod unknown_destination;
@@ -81,12 +83,16 @@ registry! {
     client_fingerprint: ClientFingerprint,
     /// Many accounts tried and not let in, or one account tried from everywhere.
     credential_stuffing: CredentialStuffing,
+    /// Data carried out in the names that this host looks up.
+    dns_tunnel: DnsTunnel,
     /// A client, or a destination of this host, that is on a threat list.
     listed_source: ListedSource,
     /// Requests that are malformed, ambiguous, or lead where they should not.
     request_anomaly: RequestAnomaly,
     /// A response that announces far too much, or one identity that is sent as much.
     response_volume: ResponseVolume,
+    /// This host calls where a request told it to.
+    request_forgery: RequestForgery,
     /// An endpoint that answers and that no OpenAPI document names.
     shadow_endpoint: ShadowEndpoint,
     /// A program reaches a destination that was never seen for it.

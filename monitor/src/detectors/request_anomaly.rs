@@ -326,7 +326,7 @@ impl Detector for RequestAnomaly {
                     self.judge(record, request, findings);
                 }
             }
-            Observation::Flow(_) | Observation::Announced(_) => {}
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

@@ -305,7 +305,7 @@ impl Detector for ResponseVolume {
                     self.sent(bytes, record, findings);
                 }
             }
-            Observation::Flow(_) => {}
+            Observation::Flow(_) | Observation::Lookup(_) => {}
         }
     }
 

@@ -244,7 +244,7 @@ impl Detector for ShadowEndpoint {
                     self.judge(record, request);
                 }
             }
-            Observation::Flow(_) | Observation::Announced(_) => {}
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

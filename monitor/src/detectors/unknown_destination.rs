@@ -330,7 +330,7 @@ impl Detector for UnknownDestination {
     fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         match observation {
             Observation::Flow(flow) => self.observe_flow(flow, findings),
-            Observation::Transaction(_) | Observation::Announced(_) => {}
+            Observation::Transaction(_) | Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

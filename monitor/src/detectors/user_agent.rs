@@ -279,7 +279,7 @@ impl Detector for UserAgent {
                     self.look(record, agent, request.agent_class);
                 }
             }
-            Observation::Flow(_) | Observation::Announced(_) => {}
+            Observation::Flow(_) | Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

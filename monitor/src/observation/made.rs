@@ -1,10 +1,10 @@
 //! Observations made up for the tests of detectors, and a host on which one detector runs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Observation;
+use super::{Destination, FlowObservation, Observation};
 use crate::alert::{Alert, AlertState};
 use crate::alerts::Desk;
 use crate::allow::Rules;
@@ -14,9 +14,13 @@ use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
 use crate::enrich::networks::Whereabouts;
-use crate::event::FlowId;
+use crate::event::{Counters, FlowId, Owner, Program};
+use crate::flow::{FiveTuple, Transport};
 use crate::protocol::taps::FieldOrder;
-use crate::record::{Body, Client, HttpRecord, HttpRole, HttpVersion, Record, Request, Response};
+use crate::record::{
+    Body, Client, Coverage, FlowDirection, FlowEvent, FlowRecord, HttpRecord, HttpRole, HttpVersion, NameSource,
+    ProcessRef, Record, Request, Response,
+};
 use crate::time::Timestamp;
 
 /// A transaction about to be observed.
@@ -65,6 +69,7 @@ pub(crate) fn request(client: &str, endpoint: &str, status: u16) -> Made {
         fingerprint: None,
         anomalies: Vec::new(),
         request_anomalies: 0,
+        links: Box::default(),
         incomplete: None,
     })
 }
@@ -119,6 +124,56 @@ impl Made {
             client.whereabouts = Some(Arc::clone(place));
         }
         self
+    }
+}
+
+/// A flow that the program `/usr/bin/app` opens now, to `remote`.
+pub(crate) fn outbound(now: Timestamp, cookie: u64, name: Option<&str>, remote: &str) -> FlowObservation {
+    let remote: SocketAddr = remote.parse().unwrap();
+    let name: Option<Arc<str>> = name.map(Arc::from);
+    FlowObservation {
+        time: now,
+        destination: Some(Destination {
+            name: name.clone(),
+            address: remote.ip(),
+            port: remote.port(),
+            network: remote.ip().into(),
+        }),
+        record: Arc::new(FlowRecord {
+            start: now,
+            flow: FlowId { cookie, generation: 2 },
+            event: FlowEvent::Open,
+            direction: Some(FlowDirection::Outbound),
+            transport: Transport::Tcp,
+            app: None,
+            tuple: Some(FiveTuple {
+                transport: Transport::Tcp,
+                local: "192.0.2.10:40000".parse().unwrap(),
+                remote,
+            }),
+            remote_name: name.map(|name| (name, NameSource::Dns)),
+            remote_whereabouts: None,
+            process: Some(ProcessRef {
+                owner: Owner::default(),
+                program: Some(Arc::new(Program {
+                    exe: "/usr/bin/app".to_owned(),
+                    name: "app".to_owned(),
+                    ..Program::default()
+                })),
+                container: None,
+            }),
+            last_process: None,
+            peer_process: None,
+            nat: None,
+            counters: Counters::default(),
+            counted_remotely: false,
+            duration: Duration::ZERO,
+            end_reason: None,
+            tcp_state: 1,
+            joined_late: false,
+            parent: None,
+            coverage: Coverage::default(),
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::enrich::identity::Asked;
 use crate::enrich::networks::Whereabouts;
 use crate::event::{Direction, FlowId, Role};
 use crate::flow::{FiveTuple, Flow};
-use crate::observation::{Destination, FlowObservation, Observation};
+use crate::observation::{Destination, FlowObservation, Lookup, Observation};
 use crate::protocol::transaction::Transaction;
 use crate::record::{
     App, Body, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, GrpcCall,
@@ -232,7 +232,7 @@ impl Pipeline {
         self.observe(&Observation::Announced(record), out);
     }
 
-    fn http_record(&mut self, flow: &mut Flow, transaction: Box<Transaction>) -> HttpRecord {
+    fn http_record(&mut self, flow: &mut Flow, mut transaction: Box<Transaction>) -> HttpRecord {
         let client = flow.conversation.as_ref().and_then(|c| c.client_direction());
         let role = match (client, flow.role) {
             (Some(Direction::Sent), _) | (None, Role::Active) => HttpRole::Client,
@@ -252,6 +252,15 @@ impl Pipeline {
                 self.identities.who(asked, &self.privacy)
             }
             (Some(_) | None, HttpRole::Server | HttpRole::Client) => (Vec::new(), None),
+        };
+        // By the target in clear: one whose place hides a password is not shown.
+        let links = match &request {
+            Some(request) if role == HttpRole::Server => {
+                let mut links = std::mem::take(&mut transaction.taken.links);
+                links.target(&request.target);
+                links.into_found(request.host.as_deref())
+            }
+            Some(_) | None => Box::default(),
         };
         if let Some(request) = &mut request {
             if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.target) {
@@ -322,6 +331,7 @@ impl Pipeline {
             fingerprint,
             anomalies: transaction.anomalies,
             request_anomalies: transaction.request_anomalies,
+            links,
             incomplete: transaction.incomplete,
         }
     }
@@ -329,7 +339,10 @@ impl Pipeline {
     /// Tells resolved names; the empty buffer goes back.
     pub(super) fn tell_lookups(&mut self, mut done: Vec<DnsRecord>, out: &mut Output) {
         for record in done.drain(..) {
-            self.write(Body::Dns(Arc::new(record)), out);
+            let record = Arc::new(record);
+            self.write(Body::Dns(Arc::clone(&record)), out);
+            let time = self.now;
+            self.observe(&Observation::Lookup(Lookup { time, record }), out);
         }
         self.lookups_done = done;
     }

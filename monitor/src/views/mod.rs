@@ -86,7 +86,7 @@ impl Views {
                 self.services.see(flow.time, &flow.record);
             }
             // It comes again when it is over.
-            Observation::Announced(_) => {}
+            Observation::Announced(_) | Observation::Lookup(_) => {}
         }
     }
 

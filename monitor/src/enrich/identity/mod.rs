@@ -240,7 +240,7 @@ impl Identities {
                 Tap::Authorization | Tap::Key | Tap::Cookie => found.add(&self.remembered(tap, value, privacy)),
                 Tap::User if asked.trusted => found.account(IdentitySource::Gateway, value),
                 Tap::User => self.untrusted += 1,
-                Tap::Forwarded | Tap::ForwardedFor | Tap::Claim => {}
+                Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::Place => {}
             }
         }
         self.query(&asked.request.target, &mut found);
@@ -293,7 +293,7 @@ impl Identities {
             Tap::Authorization => self.authorization(value, &mut found),
             Tap::Key => found.secret(IdentityKind::Key, IdentitySource::Header, value),
             Tap::Cookie => found.secret(IdentityKind::Session, IdentitySource::Cookie, value),
-            Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::User => {}
+            Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::User | Tap::Place => {}
         }
         self.memo.put(tag, found.identities.into())
     }

@@ -220,3 +220,35 @@ fn datagrams_are_told_by_what_they_say_where_the_port_does_not() {
         );
     }
 }
+
+/// A question for the TXT records of a name.
+fn question(id: u16, name: &str) -> Vec<u8> {
+    let words = [id, 0x0100, 1, 0, 0, 0];
+    let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    for label in name.split('.') {
+        bytes.push(label.len() as u8);
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend(b"\x00\x00\x10\x00\x01");
+    bytes
+}
+
+#[test]
+fn data_in_names_is_told() {
+    let mut bench = Bench::new();
+    bench.program(9, "/tmp/x");
+    let mut asker = resolver();
+    asker.open(&mut bench);
+    for n in 0..200u16 {
+        let data = u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let name = format!("{data:032x}.t.example.net");
+        asker.datagram(&mut bench, Direction::Sent, &question(n, &name));
+        bench.wait(500);
+    }
+    bench.wait(10_000);
+    bench.finish();
+    let alerts = bench.alerts();
+    let tunnel = alerts.iter().rfind(|alert| alert.detector == "dns_tunnel").unwrap();
+    assert_eq!(tunnel.target.destination.as_deref(), Some("example.net"));
+    assert_eq!(tunnel.actor.as_ref().map(|actor| &*actor.id), Some("/tmp/x"));
+}

@@ -112,3 +112,60 @@ fn a_library_that_says_it_is_a_browser_is_told() {
     let bench = conversation(&Config::default(), &[(&browser, OK)]);
     assert!(alerts(&bench, "client_fingerprint").is_empty());
 }
+
+/// A request that makes this host call `remote`, as the kernel tells of it, or as a capture does.
+fn forgery(request: &str, remote: &str, by_kernel: bool) -> Bench {
+    let mut config = Config::default();
+    config.learning.period = "0s".parse().unwrap();
+    let mut bench = Bench::with(&config);
+    bench.program(9, "/usr/bin/app");
+    let mut server = Socket::server(1).owned(9);
+    server.open(&mut bench);
+    server.hear(&mut bench, request.as_bytes());
+    bench.wait(5);
+    let mut client = Socket::client(2, remote);
+    if by_kernel {
+        client.snapshot.parent = Some(crate::event::Parent {
+            flow: server.snapshot.id,
+            turn: 1,
+            in_flight: 1,
+        });
+    }
+    client.open(&mut bench);
+    bench.wait(300);
+    client.close(&mut bench);
+    server.say(&mut bench, OK.as_bytes());
+    bench.wait(70_000);
+    bench.finish();
+    bench
+}
+
+#[test]
+fn a_call_that_a_request_named_is_told() {
+    let target = "GET /fetch?url=http%3A%2F%2F169.254.169.254%2Flatest HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    let body = "POST /fetch HTTP/1.1\r\nHost: a.example\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n\
+                {\"url\":\"http://10.0.0.66:9200/\"";
+    for (request, remote, severity) in [
+        (target, "169.254.169.254:80", Severity::Critical),
+        (body, "10.0.0.66:9200", Severity::High),
+    ] {
+        for (by_kernel, confidence) in [(true, 0.95), (false, if remote.ends_with(":80") { 0.8 } else { 0.75 })] {
+            let bench = forgery(request, remote, by_kernel);
+            let found = alerts(&bench, "request_forgery");
+            assert_eq!(found.len(), 1, "{remote} {by_kernel}: {found:#?}");
+            assert_eq!((found[0].severity, found[0].confidence), (severity, confidence));
+            assert_eq!(found[0].actor.as_ref().map(|actor| &*actor.id), Some("192.0.2.9"));
+            assert_eq!(found[0].target.process.as_deref(), Some("/usr/bin/app"));
+        }
+    }
+}
+
+#[test]
+fn a_call_that_no_request_named_is_silent() {
+    let own =
+        "GET /next?to=https://a.example/home&v=1.2.3 HTTP/1.1\r\nHost: a.example\r\nReferer: http://10.0.0.66/\r\n\r\n";
+    for by_kernel in [true, false] {
+        let bench = forgery(own, "10.0.0.66:80", by_kernel);
+        assert!(alerts(&bench, "request_forgery").is_empty());
+    }
+}

@@ -143,6 +143,9 @@ impl Exchange {
 
     /// Bytes of the body of `side`, as on the wire.
     pub(super) fn hear(&mut self, side: Side, bytes: &[u8], chunked: bool) {
+        if side == Side::Client {
+            self.taken.links.body(bytes);
+        }
         if let Some(said) = &mut self.taken.said {
             match side {
                 Side::Client => said.ask(bytes, chunked),

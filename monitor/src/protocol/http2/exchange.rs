@@ -200,6 +200,9 @@ impl Exchange {
 
     /// Those bytes, where they were seen and hold no padding.
     pub(super) fn hear(&mut self, side: Side, bytes: &[u8]) {
+        if side == Side::Client {
+            self.taken.links.body(bytes);
+        }
         if let Some(said) = &mut self.taken.said {
             match side {
                 Side::Client => said.ask(bytes, false),

@@ -5,13 +5,23 @@
 //! format. A request that has none of those fields costs no allocation.
 
 mod bodies;
+mod links;
 mod order;
 
 use std::fmt;
 
 pub use self::bodies::{Login, Logins, Said, Start, is_form, is_json, is_login};
+pub use self::links::{Host, Link, Links, Where};
 pub use self::order::FieldOrder;
 use crate::record::Request;
+
+/// Fields that name a place to go to: of proxies and frameworks that route by them, and of callbacks.
+pub const PLACES: [(&str, Tap); 4] = [
+    ("x-forwarded-host", Tap::Place),
+    ("x-original-url", Tap::Place),
+    ("x-rewrite-url", Tap::Place),
+    ("x-callback-url", Tap::Place),
+];
 
 /// Bytes kept of the values of one request, marks included. Servers refuse longer headers (8 KiB, nginx and Apache).
 const MAX_KEPT: usize = 8 * 1024;
@@ -36,10 +46,12 @@ pub enum Tap {
     User,
     /// `Cookie`: of it the values of the cookies that are asked for.
     Cookie,
+    /// A place: looked into, not kept.
+    Place,
 }
 
 impl Tap {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Forwarded,
         Self::ForwardedFor,
         Self::Claim,
@@ -47,6 +59,7 @@ impl Tap {
         Self::Key,
         Self::User,
         Self::Cookie,
+        Self::Place,
     ];
 }
 
@@ -73,6 +86,8 @@ pub struct Taken {
     pub cut: bool,
     /// What the two ends said, if it is a login.
     pub said: Option<Box<Said>>,
+    /// The places that it names.
+    pub links: Links,
     /// A mark, a length of two bytes and a value, again and again.
     kept: Vec<u8>,
 }
@@ -141,6 +156,7 @@ impl Taps {
             Tap::Forwarded | Tap::ForwardedFor => taken.keep(tap, end_of_list(value)),
             Tap::Authorization | Tap::Key | Tap::User => taken.keep(tap, value),
             Tap::Claim => taken.claims = true,
+            Tap::Place => taken.links.header(value),
             Tap::Cookie => {
                 // RFC 6265 section 4.2.1.
                 for pair in value.split(|b| *b == b';') {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::dns::Dns;
 use super::flow::Flow;
 use super::http::Http;
 use super::kind::RecordType;
@@ -55,6 +56,8 @@ pub enum Sample<'a> {
     Http(Box<Line<'a, Http<'a>>>),
     /// A flow.
     Flow(Box<Line<'a, Flow<'a>>>),
+    /// A lookup.
+    Dns(Box<Line<'a, Dns<'a>>>),
 }
 
 impl<'a> From<&'a alert::Evidence> for Evidence<'a> {
@@ -94,6 +97,10 @@ impl<'a> From<&'a alert::Sample> for Sample<'a> {
             alert::Sample::Flow(record) => {
                 let time = record.start + record.duration;
                 Self::Flow(Box::new(Line::new(RecordType::Flow, time, None, Flow::from(&**record))))
+            }
+            alert::Sample::Dns(lookup) => {
+                let line = Line::new(RecordType::Dns, lookup.time, None, Dns::from(&*lookup.record));
+                Self::Dns(Box::new(line))
             }
         }
     }

@@ -125,6 +125,7 @@ pub(crate) fn http() -> HttpRecord {
         }),
         anomalies: vec!["bare_lf"],
         request_anomalies: 1,
+        links: Box::default(),
         incomplete: None,
     }
 }
@@ -144,6 +145,7 @@ pub(crate) fn least_http() -> HttpRecord {
         fingerprint: None,
         anomalies: Vec::new(),
         request_anomalies: 0,
+        links: Box::default(),
         incomplete: Some(Incomplete::NoRequest),
         ..http()
     }
