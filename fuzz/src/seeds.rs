@@ -17,7 +17,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         let is = |prefix: &str| name.starts_with(prefix);
         match target {
             "http1" => seeds.push((name, script(&fixture))),
-            "http2" if is("http2") || is("h2") || is("grpc") => seeds.push((name, script(&fixture))),
+            "http2" if is("http2") || is("h2") || is("grpc") => seeds.push((name, script(&without_preface(fixture)))),
             "dns" if is("dns") => {
                 for (n, bytes) in runs(&fixture).into_iter().map(|(_, bytes)| bytes).enumerate() {
                     seeds.push((format!("{name}-{n}-stream"), bytes.clone()));
@@ -107,6 +107,20 @@ fn runs(fixture: &Fixture) -> Vec<(bool, Vec<u8>)> {
         }
     }
     runs
+}
+
+/// Without the client's preface, which that driver says by itself.
+fn without_preface(mut fixture: Fixture) -> Fixture {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for step in &mut fixture.steps {
+        if let Step::Bytes(_, bytes) = step
+            && bytes.starts_with(PREFACE)
+        {
+            bytes.drain(..PREFACE.len());
+            break;
+        }
+    }
+    fixture
 }
 
 /// As the drivers of conversations take it.
