@@ -16,6 +16,7 @@ mod stats;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod unmet;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -54,6 +55,7 @@ use crate::views::{Rows, View, Views};
 use holdings::Holdings;
 use orphans::Orphans;
 use stats::Counts;
+use unmet::Unmet;
 
 /// Flows that live at a time: 100,000 and some, within 100 MB.
 const MAX_FLOWS: usize = 131_072;
@@ -99,6 +101,8 @@ pub struct Pipeline {
     held: VecDeque<(Timestamp, FlowId)>,
     /// Connections made here that are held longer, for a handshake that takes long.
     handshakes: BTreeSet<(Timestamp, FlowId)>,
+    /// Ends whose other end may still show.
+    unmet: Unmet,
     /// What conversations hold.
     holdings: Holdings,
     /// Conversations that wait for lost bytes.
@@ -142,6 +146,7 @@ impl Pipeline {
             orphans: Orphans::default(),
             held: VecDeque::new(),
             handshakes: BTreeSet::new(),
+            unmet: Unmet::default(),
             holdings: Holdings::default(),
             reordering: BTreeSet::new(),
             programs: Programs::default(),
@@ -228,6 +233,7 @@ impl Pipeline {
             self.held.front().map(|(due, _)| *due),
             self.handshakes.first().map(|(due, _)| *due),
             self.reordering.first().map(|(due, _)| *due),
+            self.unmet.poll_timeout(),
             self.orphans.poll_timeout(),
             self.lookups.poll_timeout(),
             self.registry.next_timeout(),
@@ -281,6 +287,7 @@ impl Pipeline {
                 conversation.handle_timeout(due, messages);
             });
         }
+        self.give_up_unmet(Some(self.now), out);
         self.counts.orphans_dropped += self.orphans.handle_timeout(self.now);
         let mut done = std::mem::take(&mut self.lookups_done);
         self.lookups.handle_timeout(self.now, &mut done);
@@ -303,6 +310,7 @@ impl Pipeline {
         for id in self.flows.ids() {
             self.finish_flow(id, out);
         }
+        self.give_up_unmet(None, out);
         self.held.clear();
         self.handshakes.clear();
         self.reordering.clear();

@@ -7,7 +7,7 @@ mod tuple;
 
 pub use ending::end_reason;
 pub use owners::Owners;
-pub use table::FlowTable;
+pub use table::{FlowTable, scope};
 pub(crate) use tuple::ip_from_kernel;
 pub use tuple::{FiveTuple, Transport};
 

@@ -195,7 +195,8 @@ impl FlowTable {
     }
 }
 
-fn scope(tuple: &FiveTuple, netns: u64) -> u64 {
+/// The network namespace where these addresses are, where they mean something else in each.
+pub fn scope(tuple: &FiveTuple, netns: u64) -> u64 {
     // A UDP server that has not read yet is in no known namespace.
     if tuple.transport == Transport::Udp {
         return 0;

@@ -88,8 +88,10 @@ impl Pipeline {
         let Some((flow, tuple)) = self.flows.get(id).and_then(|flow| Some((flow, flow.tuple?))) else {
             return;
         };
-        let other = self.flows.other_end(&tuple, flow.netns).filter(|other| *other != id);
-        let Some((other, opposite)) = other.and_then(|other| Some((other, self.flows.get(other)?))) else {
+        let Some(other) = self.flows.other_end(&tuple, flow.netns).filter(|other| *other != id) else {
+            return self.pair_late(id);
+        };
+        let Some((flow, opposite)) = self.flows.get(id).zip(self.flows.get(other)) else {
             return;
         };
         let is_free = opposite.other_end.is_none_or(|end| {
@@ -142,6 +144,27 @@ impl Pipeline {
         }
         self.share(id);
         self.share(other);
+    }
+
+    /// Ties an accepting flow to its connecting end that has ended before.
+    fn pair_late(&mut self, id: FlowId) {
+        let accepting = self
+            .flows
+            .get(id)
+            .filter(|flow| flow.role == Role::Passive && flow.other_end.is_none());
+        let Some((tuple, netns, opened)) = accepting.and_then(|flow| Some((flow.tuple?, flow.netns, flow.opened)))
+        else {
+            return;
+        };
+        let Some(other) = self.unmet.connecting(&tuple, netns, opened) else {
+            return;
+        };
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.other_end = Some(other.id);
+            flow.peer_owner = other.owner().or(flow.peer_owner);
+            flow.cause = flow.cause.take().or(other.cause);
+            flow.nat = flow.nat.or(other.nat);
+        }
     }
 
     /// Gives the other end of a flow what only this one knows: by the time that the story ends, this one may be gone.
@@ -290,6 +313,13 @@ impl Pipeline {
         if flow.is_silent() {
             return;
         }
+        if let Some(flow) = self.meet_late(flow, reason, out) {
+            self.tell_end(flow, reason, out);
+        }
+    }
+
+    /// Tells the end of a flow.
+    pub(super) fn tell_end(&mut self, mut flow: Flow, reason: EndReason, out: &mut Output) {
         self.counts.flows += u64::from(flow.is_shadow);
         // Nobody has accepted it, or nobody that is seen: it is told as what it is.
         flow.is_shadow = false;

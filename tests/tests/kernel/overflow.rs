@@ -141,6 +141,41 @@ fn a_closed_map_that_is_large_enough_loses_no_close() {
 }
 
 #[test]
+fn two_ends_whose_records_are_lost_or_late_are_one_flow() {
+    const PORT: u16 = 18_754;
+    const CONNECTIONS: usize = 1_000;
+    let Some(_host) = Host::claim(&["python3"]) else { return };
+    let net = Namespace::new();
+    let server = Server::start(&net, here(PORT), 10);
+    let mut daemon = Launch::new().config("[capture]\nlifecycle_ring = 4096\n").start();
+    let mut client = net.command(tool("python3"));
+    client.args(["-c", CLIENT, &PORT.to_string(), &CONNECTIONS.to_string(), "100"]);
+    succeed(client.stdin(Stdio::null()));
+    daemon.wait_for_closes(PORT, CONNECTIONS);
+    // What would be told twice is told within two seconds.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    server.finish(&net);
+    let records = daemon.stop();
+    let stats = records.stats();
+    assert!(lost(stats, "lifecycle_ring_full") > 0, "nothing overflowed: {stats}");
+    assert_eq!(lost(stats, "close_lost"), 0, "{stats}");
+    // The connection that ends the server brings nothing.
+    let closes: Vec<_> = records
+        .closes(PORT)
+        .into_iter()
+        .filter(|close| close.number("/bytes_received") != Some(0))
+        .collect();
+    assert_eq!(closes.len(), CONNECTIONS);
+    for close in closes {
+        close.expect("/direction", "local");
+        close.expect("/local/port", PORT);
+        close.expect("/bytes_received", 100);
+        close.expect("/bytes_sent", 10);
+    }
+    each_open_has_one_close(&records, PORT);
+}
+
+#[test]
 fn a_duplex_stream_at_full_speed_stays_within_its_budget() {
     const PORT: u16 = 18_753;
     /// `duplex_bytes_per_s` of the knobs.
