@@ -147,6 +147,10 @@ pub struct World {
     pub look_alikes: Vec<LookAlike>,
     /// Accounts of people with browsers, for whoever attacks them.
     pub accounts: Vec<String>,
+    /// Keys of partners, each with an address it is used from and the number of its program, for whoever steals them.
+    pub keys: Vec<(String, IpAddr, u64)>,
+    /// Accounts of people with phones, and an address of each one's carrier.
+    pub phones: Vec<(String, IpAddr)>,
     visits: u64,
 }
 
@@ -164,6 +168,8 @@ impl World {
             outbound: Vec::new(),
             look_alikes: Vec::new(),
             accounts: Vec::new(),
+            keys: Vec::new(),
+            phones: Vec::new(),
             visits: 0,
         };
         habits::live(&mut world);

@@ -4,7 +4,7 @@ use super::{CITIES, Marks, Variant};
 use crate::scenarios::agents;
 use crate::scenarios::calendar::{HOUR, MINUTE, SECOND};
 use crate::scenarios::chance::Chance;
-use crate::scenarios::habits::{partners, phones};
+use crate::scenarios::habits::phones;
 use crate::scenarios::http::Request;
 use crate::scenarios::places::{self, Use};
 use crate::scenarios::service;
@@ -50,7 +50,7 @@ pub(super) const VARIANTS: [Variant; 4] = [
 ];
 
 fn many(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
-    let key = partners::key(chance);
+    let (key, _, _) = chance.pick(&world.keys).clone();
     let networks = [
         "home-br", "home-in", "home-vn", "home-za", "home-tr", "home-jp", "home-au",
     ]
@@ -75,11 +75,14 @@ fn many(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
 }
 
 fn travel(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
-    let account = "tina.traveller31".to_owned();
+    let (account, here) = chance.pick(&world.phones).clone();
     let token = phones::token(&account, at, chance);
     let app = agents::app(22, chance);
-    for (place, later) in [("mobile-de", 0), ("home-jp", 20 * MINUTE)] {
-        let mut caller = world.caller(places::named(place).v4(chance.below(48)), &app);
+    for (from, later) in [
+        (here, 0),
+        (places::named("home-jp").v4(chance.below(60_000)), 20 * MINUTE),
+    ] {
+        let mut caller = world.caller(from, &app);
         caller.credential = vec![("Authorization", format!("Bearer {token}"))];
         for number in 0..5 {
             let request = Request::get(service::ORDERS.path);
@@ -100,12 +103,15 @@ fn travel(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
 }
 
 fn session(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
-    let cookie = chance.hex(32);
+    let account = chance.pick(&world.accounts).clone();
     let browser = agents::browser(chance);
     let ends = [
         places::named("home-munich").v4(chance.below(60_000)),
         places::named("home-br").v4(chance.below(60_000)),
     ];
+    let first = world.caller(ends[0], &browser);
+    let cookie = world.login(&first, at, &account, true, chance);
+    let at = at + MINUTE;
     for round in 0..12 {
         let mut caller = world.caller(ends[round % 2], &browser);
         caller.credential = vec![("Cookie", format!("session={cookie}; theme=dark"))];
@@ -116,17 +122,17 @@ fn session(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
         }
     }
     Marks {
+        accounts: vec![account],
         secrets: vec![cookie],
         ..Marks::default()
     }
 }
 
 fn two_hands(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
-    let key = partners::key(chance);
-    let own = places::named("office-acme").v4(5_000 + chance.below(3));
+    let (key, own, program) = chance.pick(&world.keys).clone();
     let other = places::named("hosting-sg").v4(chance.below(60_000));
     for round in 0..24 {
-        let mut caller = world.caller(if round % 2 == 0 { own } else { other }, &agents::library(1));
+        let mut caller = world.caller(if round % 2 == 0 { own } else { other }, &agents::library(program));
         caller.credential = vec![("X-Api-Key", key.clone())];
         for page in 1..4 {
             let request = Request::get(format!("{}?page={page}&per_page=100", service::PRODUCTS.path));

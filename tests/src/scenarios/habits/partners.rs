@@ -73,6 +73,7 @@ pub(super) fn live(world: &mut World) {
             library: number,
             version: if two { Version::Http2 } else { Version::Http11 },
         };
+        world.keys.push((partner.key.clone(), partner.addresses[0], number));
         partner.synchronize(world, &mut chance);
         partner.batch(world, &mut chance);
         if number.is_multiple_of(3) {

@@ -45,6 +45,7 @@ pub(super) fn live(world: &mut World) {
         let visits = chance.tail(0.5, 1.2, 9.0);
         let (home, carrier) = (*chance.pick(&homes), *chance.pick(&carriers));
         let wifi = chance.below(60_000);
+        world.phones.push((account.clone(), carrier.v4(number % POOL)));
         let updated = release + chance.times(0.9);
         let mut phone = chance.fork(&account);
         let apps = [agents::app(21, &mut phone.clone()), agents::app(22, &mut phone)];
