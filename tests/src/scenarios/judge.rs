@@ -184,7 +184,7 @@ impl<'a> Marks<'a> {
                     // The host itself, or what is reached, may stand as the actor of an outbound attack.
                     || (named && kind == "ip" && self.has_destination(id))
             }
-            None => named && self.has_target(alert),
+            None => named && (self.has_target(alert) || of_whom(&self.attack.actors, &alert.samples)),
         }
     }
 
@@ -226,14 +226,17 @@ fn names(actors: &Actors, fingerprints: &[String], kind: &str, id: &str, samples
         }
         "user_agent" if actors.agents.iter().any(|agent| agent == id) => true,
         // What cannot be known beforehand is whose its samples are.
-        _ => {
-            let of_them = samples
-                .iter()
-                .filter(|address| actors.addresses.contains(address))
-                .count();
-            2 * of_them > samples.len()
-        }
+        _ => of_whom(actors, samples),
     }
+}
+
+/// Whether most of the samples are theirs.
+fn of_whom(actors: &Actors, samples: &[IpAddr]) -> bool {
+    let of_them = samples
+        .iter()
+        .filter(|address| actors.addresses.contains(address))
+        .count();
+    2 * of_them > samples.len()
 }
 
 fn places_of(actors: &Actors) -> impl Iterator<Item = &'static places::Network> + '_ {
