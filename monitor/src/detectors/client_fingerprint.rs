@@ -10,9 +10,12 @@ mod tests;
 pub use doc::DOC;
 pub use settings::Settings;
 
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustc_hash::FxBuildHasher;
 
 use self::crowd::{Common, Crowd, WINDOW};
 use self::doc::{CROWD, MOST_FINGERPRINTS};
@@ -42,6 +45,8 @@ const MOST_SAMPLES: usize = 3;
 const COMMON: f64 = 0.5;
 /// Refused sources below which no line is asked for: with any share that is allowed for, fewer say nothing.
 const FEWEST: u64 = 5;
+/// Places for what was counted within the minute: a power of two. Two of one place are counted again, no more.
+const PLACES: usize = 4_096;
 /// How often what is over is swept out.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -57,6 +62,10 @@ pub struct ClientFingerprint {
     /// All sources, whatever they write, while there are such.
     everyone: Crowd,
     common: Common,
+    /// Sources with their fingerprints that were counted within this minute, by hash, since the latest fingerprint was
+    /// refused for the first time.
+    lately: Box<[u64]>,
+    fingerprints: u64,
     next_sweep: Option<Timestamp>,
     cases: Occurrences<Subject, Told>,
 }
@@ -94,6 +103,8 @@ impl ClientFingerprint {
             crowds: Recent::new(MOST_FINGERPRINTS, WINDOW),
             everyone: Crowd::default(),
             common: Common::default(),
+            lately: vec![0; PLACES].into(),
+            fingerprints: 0,
             next_sweep: None,
             cases: Occurrences::new(MOST_CASES, DOC.quiet),
         }
@@ -124,6 +135,16 @@ impl ClientFingerprint {
         let now = record.end();
         let source = Source::from(address);
         self.next_sweep.get_or_insert(now + SWEEP_EVERY);
+        if refused == Some(true) {
+            self.fingerprints += u64::from(self.crowds.get(&fingerprint).is_none());
+        } else {
+            let minute = now.as_nanos() / SWEEP_EVERY.as_nanos() as u64;
+            let hash = FxBuildHasher.hash_one((source, fingerprint, minute, self.fingerprints));
+            let place = &mut self.lately[(hash >> 40) as usize % PLACES];
+            if std::mem::replace(place, hash) == hash {
+                return;
+            }
+        }
         self.everyone.see(now, source, refused);
         let crowd = if refused == Some(true) {
             self.crowds
