@@ -63,7 +63,8 @@ pub(super) fn find(path: &str, target: &str) -> Option<Way> {
 /// Has none of the signs that a step up is made of. Most have no `.` at all.
 fn is_plain(text: &[u8]) -> bool {
     let has = |wanted: u8| text.contains(&wanted);
-    !has(b'%') && !has(b'\\') && !(has(b'.') && text.windows(2).any(|pair| pair == b".."))
+    let dots = || text.windows(2).any(|pair| pair == b"..");
+    !(has(b'%') || has(b'\\') || (has(b'.') && dots()))
 }
 
 fn of_path(path: &str) -> Option<Way> {
