@@ -152,7 +152,7 @@ async fn view(counter: &Counter, view: View, query: Parsed) -> Result<Response, 
     }
     let rows = counter.mailbox.ask(|reply| Ask::View { view, reply }).await?;
     let mut body = Vec::new();
-    rows::append(&mut body, rows.as_ref(), query.limit.unwrap_or(usize::MAX)).map_err(unwritable)?;
+    rows::append(&mut body, rows.as_ref(), query.limit.unwrap_or(usize::MAX)).map_err(|error| unwritable(&error))?;
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
@@ -209,11 +209,11 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {
     let mut body = Vec::new();
     match append_line(&mut body, value) {
         Ok(()) => Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response()),
-        Err(error) => Err(unwritable(error)),
+        Err(error) => Err(unwritable(&error)),
     }
 }
 
-fn unwritable(error: serde_json::Error) -> Refusal {
+fn unwritable(error: &serde_json::Error) -> Refusal {
     Refusal::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         format!("the answer cannot be written as JSON: {error}"),

@@ -25,6 +25,7 @@ impl Latencies {
     }
 
     /// The latency that this share of them did not exceed, microseconds; none where there are none.
+    #[expect(clippy::cast_sign_loss, reason = "a share of a count is not negative")]
     pub fn quantile(&self, share: f64) -> Option<u64> {
         let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -49,6 +50,7 @@ fn bucket(us: u64) -> usize {
 }
 
 /// The middle of a bucket.
+#[expect(clippy::cast_sign_loss, reason = "a power of two is not negative")]
 fn middle(at: usize) -> u64 {
     let (octave, fraction) = (at as u32 / STEPS, (at as u32 % STEPS) as f64);
     (f64::from(octave).exp2() * (1.0 + (fraction + 0.5) / f64::from(STEPS))) as u64
