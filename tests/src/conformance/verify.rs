@@ -14,6 +14,8 @@ use super::suricata::{bare_host, name_of, version, version_of};
 
 /// Compares the counts of `http`, `dns` and `tls` events, where all that a test asks of them is told by us too.
 pub fn compare(folder: &Path, seen: &BTreeMap<PathBuf, Seen>) -> anyhow::Result<Corpus> {
+    // Tests name captures of other tests: `../other/input.pcap`.
+    let root = plain(folder);
     let tests = folder.join("pcap/suricata-verify/tests");
     let mut corpus = Corpus::new("events as suricata-verify", None);
     for path in super::files(&tests, "yaml")? {
@@ -30,7 +32,7 @@ pub fn compare(folder: &Path, seen: &BTreeMap<PathBuf, Seen>) -> anyhow::Result<
             .display()
             .to_string();
         let capture = plain(&directory.join(capture));
-        let Some(seen) = capture.strip_prefix(folder).ok().and_then(|path| seen.get(path)) else {
+        let Some(seen) = capture.strip_prefix(&root).ok().and_then(|path| seen.get(path)) else {
             continue;
         };
         for (number, check) in test["checks"].as_array().into_iter().flatten().enumerate() {
