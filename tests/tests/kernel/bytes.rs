@@ -351,17 +351,51 @@ fn more_than_sequence_numbers_count() {
 
 #[test]
 fn jumbo_frames_without_offload() {
-    const PORT: u16 = 18_867;
-    const BYTES: u64 = 20_000_000;
     let Some(_host) = Host::claim(&[]) else { return };
-    let (left, right) = Namespace::pair("10.77.4.");
-    // One segment a packet, of 9,000 bytes.
-    for end in [&left, &right] {
-        end.ip(&["link", "set", end.name(), "mtu", "9000", "gso_max_segs", "1"]);
+    let ends = Namespace::pair("10.77.4.");
+    segment_by_segment(&ends, "9000");
+    // 9,000 less the headers of IPv4 and TCP with its timestamps.
+    exact_both_ways(&ends, ([10, 77, 4, 2], 18_867).into(), 8_948);
+}
+
+#[test]
+fn segments_that_the_receiver_joins() {
+    let Some(_host) = Host::claim(&["python3"]) else { return };
+    let ends = Namespace::pair("10.77.7.");
+    segment_by_segment(&ends, "1500");
+    for end in [&ends.0, &ends.1] {
+        // ETHTOOL_SGRO, then ETHTOOL_GGRO, by SIOCETHTOOL (linux/ethtool.h, linux/sockios.h).
+        let script = format!(
+            "import ctypes, fcntl, socket, struct
+def ask(command, value):
+    asked = ctypes.create_string_buffer(struct.pack('II', command, value), 8)
+    request = struct.pack('16sP', b'{}', ctypes.addressof(asked)) + bytes(16)
+    fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)
+    return struct.unpack('II', asked.raw)[1]
+ask(0x2c, 1)
+assert ask(0x2b, 0) == 1, 'no GRO'",
+            end.name()
+        );
+        end.run("python3", &["-c", &script]);
     }
+    exact_both_ways(&ends, ([10, 77, 7, 2], 18_869).into(), 1_448);
+}
+
+/// One segment a packet, of this size with its headers.
+#[track_caller]
+fn segment_by_segment((left, right): &(Namespace, Namespace), mtu: &str) {
+    for end in [left, right] {
+        end.ip(&["link", "set", end.name(), "mtu", mtu, "gso_max_segs", "1"]);
+    }
+}
+
+/// 20 MB each way, in packets of at most so many bytes of payload.
+#[track_caller]
+fn exact_both_ways((left, right): &(Namespace, Namespace), address: SocketAddr, most: u64) {
+    const BYTES: u64 = 20_000_000;
+    let port = address.port();
     let mut daemon = Launch::new().records("flow,stats").start();
-    let address = SocketAddr::from(([10, 77, 4, 2], PORT));
-    let peer = Peer::start(&right, address, Behaviour::Exchange(BYTES), 1);
+    let peer = Peer::start(right, address, Behaviour::Exchange(BYTES), 1);
     let stream = left.inside(|| TcpStream::connect(address)).expect("connect");
     let (read, written) = exchange(&stream, BYTES);
     drop(stream);
@@ -370,14 +404,13 @@ fn jumbo_frames_without_offload() {
         (read, written, counts.read, counts.written),
         (BYTES, BYTES, BYTES, BYTES)
     );
-    daemon.wait_for_closes(PORT, 1);
+    daemon.wait_for_closes(port, 1);
     let records = daemon.stop();
-    let close = records.close(PORT);
+    let close = records.close(port);
     close.expect("/bytes_received", BYTES);
     close.expect("/bytes_sent", BYTES);
     close.expect("/bytes_acked", BYTES);
-    // 9,000 less the headers of IPv4 and TCP with its timestamps.
-    assert!(close.number("/packets_sent") >= Some(BYTES / 8_948), "{close}");
+    assert!(close.number("/packets_sent") >= Some(BYTES / most), "{close}");
     assert_eq!(records.lost(), 0, "{}", records.stats());
 }
 
