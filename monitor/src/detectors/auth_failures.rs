@@ -20,16 +20,18 @@ use rustc_hash::FxBuildHasher;
 use self::doc::{ACCOUNT, ASKED, ENDPOINT, MOST_ACCOUNTS, MOST_ENDPOINTS, MOST_SOURCES, PERSON, SLOW, SOURCE};
 use self::subject::{OfAccount, OfEndpoint, OfSource, Tally};
 use super::{Detector, DetectorDoc};
+use crate::baseline::distinct::Distinct;
 use crate::baseline::majority::Majority;
 use crate::baseline::recent::Recent;
+use crate::baseline::sliding::Sliding;
 use crate::baseline::source::Source;
 use crate::baseline::tail::{Line, least, poisson};
-use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::enrich::identity::attempt::Attempt;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
 use crate::finding::Finding;
+use crate::finding::occurrence::Added;
 use crate::observation::Observation;
 use crate::record::HttpRecord;
 use crate::time::Timestamp;
@@ -184,13 +186,18 @@ impl AuthFailures {
         known.slow.slide(now);
         let before = known.slow.sum();
         let in_window = before.failed > 0 || before.asked > 0;
-        *known.fast.at(now) += one;
-        *known.slow.at(now) += one;
-        if known.occurrence.add(now, DOC.quiet, in_window) {
+        let added = known.occurrence.add(now, DOC.quiet, in_window);
+        if added == Added::BeginsAnew {
+            known.fast = Sliding::new(SOURCE.step);
+            known.slow = Sliding::new(SLOW.step);
+        }
+        if added != Added::GoesOn {
             (known.plain, known.broken) = (0, None);
             known.forget_failed();
             known.endpoint = seen.endpoint.cloned();
         }
+        *known.fast.at(now) += one;
+        *known.slow.at(now) += one;
         known.plain += u64::from(!expired);
         if known.endpoint.as_ref() != seen.endpoint {
             known.endpoint = None;
@@ -218,8 +225,11 @@ impl AuthFailures {
         );
         known.window.slide(now);
         let in_window = known.window.sum().failed > 0;
+        if known.occurrence.add(now, DOC.quiet, in_window) == Added::BeginsAnew {
+            known.window = Sliding::new(ACCOUNT.step);
+            known.sources = Distinct::default();
+        }
         *known.window.at(now) += one;
-        known.occurrence.add(now, DOC.quiet, in_window);
         known.proven |= !account.unproven;
         known.sources.see(now, LONG, &seen.source);
         if !told {
@@ -327,10 +337,6 @@ impl Detector for AuthFailures {
         self.next_sweep
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("failing_sources_evicted", self.sources.evicted()),
@@ -338,12 +344,6 @@ impl Detector for AuthFailures {
             ("failing_endpoints_evicted", self.endpoints.evicted()),
         ]
     }
-
-    fn export_dirty(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn import(&mut self, _: Vec<Row>, _: Timestamp) {}
 }
 
 /// The account that shows its password here, which one in a token does not.

@@ -349,10 +349,6 @@ impl Detector for ClientFingerprint {
         [self.cases.next_timeout(), self.next_sweep].into_iter().flatten().min()
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("refused_fingerprints_evicted", self.crowds.evicted()),

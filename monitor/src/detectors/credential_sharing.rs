@@ -20,7 +20,6 @@ use crate::baseline::distinct::Distinct;
 use crate::baseline::recent::Recent;
 use crate::baseline::sliding::Sliding;
 use crate::baseline::source::Source;
-use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::enrich::identity::attempt::Attempt;
 use crate::enrich::identity::{Identity, IdentityKind};
@@ -344,22 +343,12 @@ impl Detector for CredentialSharing {
         self.next_sweep
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("credentials_evicted", self.credentials.evicted()),
             ("application_keys", self.application_keys),
         ]
     }
-
-    fn export_dirty(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn import(&mut self, _: Vec<Row>, _: Timestamp) {}
 }
 
 /// What may be stolen: a key, else a token, else a session. A name is no secret.

@@ -25,7 +25,6 @@ use super::{Detector, DetectorDoc};
 use crate::baseline::recent::Recent;
 use crate::baseline::source::Source;
 use crate::baseline::tail::Line;
-use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::enrich::identity::attempt::Attempt;
 use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
@@ -219,10 +218,6 @@ impl Detector for CredentialStuffing {
         self.next_sweep
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("stuffing_sources_evicted", self.sources.evicted()),
@@ -231,12 +226,6 @@ impl Detector for CredentialStuffing {
             ("stuffing_accounts_evicted", self.accounts.evicted()),
         ]
     }
-
-    fn export_dirty(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn import(&mut self, _: Vec<Row>, _: Timestamp) {}
 }
 
 /// The account that shows its password here, which one in a token does not.

@@ -289,10 +289,6 @@ impl Detector for DnsTunnel {
         [self.cases.next_timeout(), self.next_sweep].into_iter().flatten().min()
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("coded_domains_evicted", self.domains.evicted()),

@@ -15,7 +15,6 @@ use std::time::Duration;
 use super::{Detector, DetectorDoc};
 use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::recent::Recent;
-use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::enrich::identity::attempt::Attempt;
 use crate::enrich::networks::{NetworkKind, Settings as Networks, Whereabouts};
@@ -317,22 +316,12 @@ impl Detector for ListedSource {
         self.next_sweep
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("listed_clients_evicted", self.clients.evicted()),
             ("listed_destinations_evicted", self.destinations.evicted()),
         ]
     }
-
-    fn export_dirty(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn import(&mut self, _: Vec<Row>, _: Timestamp) {}
 }
 
 fn evidence(what: &str, list: &str, sample: Option<Sample>) -> Evidence {

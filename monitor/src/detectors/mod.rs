@@ -118,17 +118,21 @@ pub trait Detector: Send {
     /// When it wants [`Self::expire`] next.
     fn next_timeout(&self) -> Option<Timestamp>;
 
-    /// Subjects that are still learning what is normal for them.
-    fn learning(&self, now: Timestamp) -> u64;
+    /// Subjects that are still learning what is normal for them; none where nothing is learned.
+    fn learning(&self, _now: Timestamp) -> u64 {
+        0
+    }
 
     /// What was given up to stay within its bounds, by cause, since the start.
     fn left_out(&self) -> Vec<(&'static str, u64)>;
 
-    /// What changed in its baseline since the last call, for the store.
-    fn export_dirty(&mut self) -> Vec<Change>;
+    /// What changed in its baseline since the last call, for the store; nothing where it has none.
+    fn export_dirty(&mut self) -> Vec<Change> {
+        Vec::new()
+    }
 
     /// Takes back what was exported. `now` guards against a clock that has jumped back since.
-    fn import(&mut self, rows: Vec<Row>, now: Timestamp);
+    fn import(&mut self, _rows: Vec<Row>, _now: Timestamp) {}
 }
 
 /// A detector's documentation, with fixed headings.

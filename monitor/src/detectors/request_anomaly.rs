@@ -342,10 +342,6 @@ impl Detector for RequestAnomaly {
         self.sources.next_timeout()
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("odd_sources_evicted", self.sources.evicted()),

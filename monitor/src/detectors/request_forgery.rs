@@ -363,10 +363,6 @@ impl Detector for RequestForgery {
             .min()
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         let evicted =
             self.known.evicted() + self.named.evicted() + self.fetchers.evicted() + self.asks_metadata.evicted();

@@ -17,11 +17,10 @@ use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Targe
 use crate::baseline::recent::Recent;
 use crate::baseline::sliding::Sliding;
 use crate::baseline::source::Source;
-use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::enrich::identity::{Identity, IdentityKind};
 use crate::finding::Finding;
-use crate::finding::occurrence::Occurrence;
+use crate::finding::occurrence::{Added, Occurrence};
 use crate::observation::Observation;
 use crate::record::{HttpRecord, HttpRole};
 use crate::time::Timestamp;
@@ -174,9 +173,11 @@ impl ResponseVolume {
             .recipients
             .see_or_make(now, &recipient, make, |known| known.bytes.sum());
         known.bytes.slide(now);
+        if known.occurrence.add(now, DOC.quiet, known.bytes.sum() > 0) == Added::BeginsAnew {
+            known.bytes = Sliding::new(Duration::from_hours(1));
+        }
         let before = known.bytes.sum();
         *known.bytes.at(now) += bytes;
-        known.occurrence.add(now, DOC.quiet, before > 0);
         if known.endpoint.as_ref() != endpoint {
             known.endpoint = None;
         }
@@ -325,10 +326,6 @@ impl Detector for ResponseVolume {
         self.next_sweep
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("recipients_evicted", self.recipients.evicted()),
@@ -336,12 +333,6 @@ impl Detector for ResponseVolume {
             ("common_downloads", self.common),
         ]
     }
-
-    fn export_dirty(&mut self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn import(&mut self, _: Vec<Row>, _: Timestamp) {}
 }
 
 fn endpoint(record: &HttpRecord) -> Option<&Arc<str>> {

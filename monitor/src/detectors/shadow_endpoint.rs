@@ -260,10 +260,6 @@ impl Detector for ShadowEndpoint {
         self.endpoints.next_timeout()
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![("shadow_endpoints_evicted", self.endpoints.evicted())]
     }

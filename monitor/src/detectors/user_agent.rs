@@ -295,10 +295,6 @@ impl Detector for UserAgent {
         self.cases.next_timeout()
     }
 
-    fn learning(&self, _: Timestamp) -> u64 {
-        0
-    }
-
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("sources_of_agents_evicted", self.changing.evicted()),

@@ -7,6 +7,18 @@ use crate::time::Timestamp;
 /// Findings of one occurrence are at most so often; what comes between is counted in the next. The desk writes fewer.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// What an observation is to its occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It goes on.
+    GoesOn,
+    /// It begins.
+    Begins,
+    /// It begins, after another that was told of. What a window still holds of that one is no evidence for this one:
+    /// else the slip of a victim the day after would raise the alert again.
+    BeginsAnew,
+}
+
 /// An occurrence that goes on until nothing was added for the detector's quiet time.
 #[derive(Clone, Copy, Debug)]
 pub struct Occurrence {
@@ -31,18 +43,19 @@ impl Occurrence {
     }
 
     /// One more observation. One that was told of and is over begins anew, and so does one that was not told of and of which
-    /// the window holds nothing any more. Whether it begins.
-    pub fn add(&mut self, now: Timestamp, quiet: Duration, in_window: bool) -> bool {
-        let over = match self.told {
-            Some(_) => self.last + quiet <= now,
-            None => !in_window,
+    /// the window holds nothing any more.
+    pub fn add(&mut self, now: Timestamp, quiet: Duration, in_window: bool) -> Added {
+        let added = match self.told {
+            Some(_) if self.last + quiet <= now => Added::BeginsAnew,
+            None if !in_window => Added::Begins,
+            Some(_) | None => Added::GoesOn,
         };
-        if over {
+        if added != Added::GoesOn {
             *self = Self::new(now);
         }
         self.last = self.last.max(now);
         self.untold += 1;
-        over
+        added
     }
 
     /// Whether it is time to tell; `urgent` is always. The number of observations that are told by it.
@@ -90,17 +103,17 @@ mod tests {
         assert_eq!((told, occurrence.first), (500, at(0)));
         assert!(!occurrence.is_held_back(at(100), QUIET) && occurrence.is_open(at(600), QUIET));
         assert!(!occurrence.is_open(at(700), QUIET));
-        assert!(occurrence.add(at(700), QUIET, true), "it is over, and another begins");
+        assert_eq!(occurrence.add(at(700), QUIET, true), Added::BeginsAnew, "it is over");
         assert_eq!((occurrence.first, occurrence.tell(at(700), false)), (at(700), Some(1)));
     }
 
     #[test]
     fn what_was_never_told_begins_with_what_the_window_holds() {
         let mut occurrence = Occurrence::new(at(0));
-        occurrence.add(at(0), QUIET, false);
-        occurrence.add(at(5_000), QUIET, true);
+        assert_eq!(occurrence.add(at(0), QUIET, false), Added::Begins);
+        assert_eq!(occurrence.add(at(5_000), QUIET, true), Added::GoesOn);
         assert_eq!(occurrence.first, at(0));
-        occurrence.add(at(90_000), QUIET, false);
+        assert_eq!(occurrence.add(at(90_000), QUIET, false), Added::Begins);
         assert_eq!(occurrence.first, at(90_000));
     }
 }

@@ -1,5 +1,6 @@
 //! By service: how much of its traffic was understood, and why not the rest. So that "no alert" means something.
 
+use std::collections::hash_map::Entry;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,11 +60,21 @@ impl Services {
 
     /// With connections that live.
     pub(super) fn rows<'a>(&self, live: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<Service> {
-        let mut rows: FxHashMap<u64, Service> = self.0.iter().map(|(key, row)| (*key, row.clone())).collect();
-        for record in live {
-            rows.entry(key(record))
-                .or_insert_with(|| Service::of(record))
-                .add(record);
+        // By what a row shows: an executable's versions, whose paths differ, are one program.
+        let mut rows: FxHashMap<(Arc<str>, Option<FlowDirection>, Option<u16>), Service> = FxHashMap::default();
+        let live = live.into_iter().map(|record| {
+            let mut service = Service::of(record);
+            service.add(record);
+            service
+        });
+        for service in self.0.iter().map(|(_, row)| row.clone()).chain(live) {
+            let shown = (Arc::clone(&service.program), service.direction, service.port);
+            match rows.entry(shown) {
+                Entry::Vacant(new) => {
+                    new.insert(service);
+                }
+                Entry::Occupied(mut known) => known.get_mut().join(&service),
+            }
         }
         let mut rows: Vec<_> = rows.into_values().collect();
         rows.sort_by(|a, b| {
@@ -79,6 +90,15 @@ impl Services {
 }
 
 impl Service {
+    fn join(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.counted = self.counted.saturating_add(other.counted);
+        self.understood = self.understood.saturating_add(other.understood);
+        for (missed, more) in self.missed.iter_mut().zip(other.missed) {
+            *missed = missed.saturating_add(more);
+        }
+    }
+
     fn of(record: &FlowRecord) -> Self {
         let program = if record.process.is_some() {
             Subject::of(record.process.as_ref()).own

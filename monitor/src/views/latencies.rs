@@ -10,7 +10,6 @@ const BUCKETS: usize = 32 * STEPS as usize;
 pub struct Latencies {
     /// Empty until the first comes.
     buckets: Vec<u32>,
-    count: u64,
 }
 
 impl Latencies {
@@ -21,13 +20,13 @@ impl Latencies {
         }
         let bucket = &mut self.buckets[bucket(us)];
         *bucket = bucket.saturating_add(1);
-        self.count += 1;
     }
 
     /// The latency that this share of them did not exceed, microseconds; none where there are none.
     #[expect(clippy::cast_sign_loss, reason = "a share of a count is not negative")]
     pub fn quantile(&self, share: f64) -> Option<u64> {
-        let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
+        let count: u64 = self.buckets.iter().map(|count| u64::from(*count)).sum();
+        let rank = (share.clamp(0.0, 1.0) * count as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
         let at = self.buckets.iter().position(|count| {
             seen += u64::from(*count);

@@ -13,7 +13,7 @@ use crate::baseline::distinct::{Distinct, Sampled};
 use crate::baseline::majority::Majority;
 use crate::baseline::source::Source;
 use crate::baseline::tail::Line;
-use crate::finding::occurrence::Occurrence;
+use crate::finding::occurrence::{Added, Occurrence};
 use crate::time::Timestamp;
 
 /// Accounts that are named; a person reads five.
@@ -58,9 +58,19 @@ impl<const N: usize> Subject<N> {
 
     pub(super) fn refused(&mut self, login: &Login<'_>, part: IpNet, program: &Program) {
         let in_window = self.accounts.count(login.now).failed > 0;
-        if self.occurrence.add(login.now, DOC.quiet, in_window) {
-            self.programs = Programs::default();
-            self.broken.clear();
+        match self.occurrence.add(login.now, DOC.quiet, in_window) {
+            Added::GoesOn => {}
+            Added::Begins => {
+                self.programs = Programs::default();
+                self.broken.clear();
+            }
+            Added::BeginsAnew => {
+                let occurrence = self.occurrence;
+                *self = Self {
+                    occurrence,
+                    ..Self::new(login)
+                };
+            }
         }
         if !in_window {
             self.majority = Majority::default();
@@ -142,8 +152,13 @@ impl OfAccount {
 
     pub(super) fn refused(&mut self, login: &Login<'_>, program: &Program) {
         let in_window = self.failed_from(login.now) > 0;
-        if self.occurrence.add(login.now, DOC.quiet, in_window) {
-            self.programs = Programs::default();
+        match self.occurrence.add(login.now, DOC.quiet, in_window) {
+            Added::GoesOn => {}
+            Added::Begins => self.programs = Programs::default(),
+            Added::BeginsAnew => {
+                self.programs = Programs::default();
+                self.sources = Sampled::default();
+            }
         }
         self.sources.see(login.now, WINDOW, &login.source);
         self.programs.add(program);

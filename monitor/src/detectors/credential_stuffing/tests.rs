@@ -107,6 +107,25 @@ fn one_account_from_everywhere_is_told() {
     assert_eq!((actor.kind, &*actor.id), (ActorKind::Account, "good7"));
 }
 
+// The window still holds the attack, which was told of: what comes after it needs evidence of its own.
+#[test]
+fn the_slip_of_an_attacked_account_the_day_after_is_no_alert() {
+    let mut world = world();
+    for n in 0..60u32 {
+        let mut guess = login(&format!("{}.{n}.7.9", 11 + n), "good7", false).agent(BROWSER, 1);
+        guess.0.identity[0].unproven = false;
+        world.sees(&guess);
+        world.passes_secs(60);
+    }
+    assert_eq!(world.raised().len(), 1);
+    world.passes_secs(20 * 3_600);
+    let mut slip = login("203.0.113.5", "good7", false).agent(BROWSER, 1);
+    slip.0.identity[0].unproven = false;
+    world.sees(&slip);
+    world.ends();
+    assert_eq!(world.raised().len(), 1, "{:#?}", world.raised());
+}
+
 #[test]
 fn an_office_at_nine_is_silent() {
     let mut world = world();
