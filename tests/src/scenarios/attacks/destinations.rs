@@ -1,7 +1,7 @@
 //! Something on the host reaches where it never went.
 
 use super::{Marks, Variant};
-use crate::scenarios::calendar::{HOUR, MINUTE};
+use crate::scenarios::calendar::{HOUR, MINUTE, SECOND};
 use crate::scenarios::chance::Chance;
 use crate::scenarios::files::LISTED_DOMAIN;
 use crate::scenarios::places;
@@ -9,7 +9,7 @@ use crate::scenarios::wire::outbound::{Outbound, What};
 use crate::scenarios::wire::tls::{GO, OPENSSL};
 use crate::scenarios::world::World;
 
-pub(super) const VARIANTS: [Variant; 5] = [
+pub(super) const VARIANTS: [Variant; 7] = [
     Variant {
         name: "new-destination-named",
         what: "one TLS connection to a name that was never reached",
@@ -55,7 +55,53 @@ pub(super) const VARIANTS: [Variant; 5] = [
         hours: 22,
         act: jittered,
     },
+    Variant {
+        name: "beacon-hourly",
+        what: "a call-back to one name every hour, with a fifth of chance, for forty hours",
+        detectors: &["beaconing"],
+        may: &["unknown_destination"],
+        worlds: &[],
+        hours: 41,
+        act: hourly,
+    },
+    Variant {
+        name: "beacon-fast-address",
+        what: "a call-back to an address without a name every half minute, with a third of chance, for two hours",
+        detectors: &["beaconing"],
+        may: &["unknown_destination"],
+        worlds: &[],
+        hours: 3,
+        act: fast,
+    },
 ];
+
+fn hourly(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
+    let mut now = at;
+    while now < at + 40 * HOUR {
+        reach(world, now, "cdn.soft-ember.example", 900, chance);
+        now += 54 * MINUTE + chance.below(12 * MINUTE);
+    }
+    marks("cdn.soft-ember.example")
+}
+
+fn fast(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
+    let to = places::named("hosting-sg").v4(chance.below(60_000));
+    let mut now = at;
+    while now < at + 2 * HOUR {
+        world.outbound.push(Outbound {
+            at: now,
+            what: What::Tls {
+                to: (to, 8_080).into(),
+                name: String::new(),
+                stack: GO,
+                up: 250,
+                down: 120,
+            },
+        });
+        now += 25 * SECOND + chance.below(10 * SECOND);
+    }
+    Marks::default()
+}
 
 fn named(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
     reach(world, at, "sync.quiet-harbor.example", 48_000, chance);

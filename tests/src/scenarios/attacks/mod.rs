@@ -7,6 +7,7 @@ mod credential_sharing;
 mod credential_stuffing;
 mod destinations;
 mod dns_tunnel;
+mod exfiltration;
 mod listed_source;
 mod patterns;
 mod request_anomaly;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Variant> {
         &auth_failures::VARIANTS,
         &credential_stuffing::VARIANTS,
         &response_volume::VARIANTS,
+        &exfiltration::VARIANTS,
         &request_anomaly::VARIANTS,
         &agents::VARIANTS,
         &client_fingerprint::VARIANTS,
@@ -105,8 +107,12 @@ impl Variant {
         };
         let mut destinations = marks.destinations;
         for reached in outbound {
-            if let What::Tls { to, .. } | What::Http { to, .. } | What::Other { to, .. } | What::Refused { to } =
-                reached.what
+            if let What::Tls { to, .. }
+            | What::Upload { to, .. }
+            | What::Http { to, .. }
+            | What::Other { to, .. }
+            | What::Time { to }
+            | What::Refused { to } = reached.what
             {
                 destinations.push(to.ip().to_string());
             }

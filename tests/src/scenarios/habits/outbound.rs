@@ -16,13 +16,17 @@ pub const PAYMENTS: &str = "api.ledgerpay.example";
 /// Where pictures are.
 pub const PICTURES: &str = "images.edgeline.example";
 /// Object storage: another address every time.
-const STORAGE: &str = "shop-media.storage.cumulus.example";
+pub const STORAGE: &str = "shop-media.storage.cumulus.example";
 /// Packages.
 const MIRROR: &str = "deb.mirror.example";
 /// Where figures about ourselves go.
 const TELEMETRY: &str = "intake.telemetry.example";
 /// Our mail provider.
 const MAIL: &str = "api.mailer.example";
+/// Where logs are kept.
+const LOGS: &str = "in.logs.keeper.example";
+/// Where another agent reports, that we live and little else.
+const HEARTBEAT: &str = "beat.telemetry.example";
 
 /// All days.
 pub(super) fn live(world: &mut World) {
@@ -35,6 +39,14 @@ pub(super) fn live(world: &mut World) {
     nights(world, &mut chance);
     lists(world, &mut chance);
     database(world, &mut chance);
+    logs(world, &mut world.chance.fork("logs"));
+    letters(world, &mut world.chance.fork("letters"));
+    clocks(world, &mut world.chance.fork("clocks"));
+}
+
+/// So many bytes are put into the storage.
+pub fn store(world: &mut World, at: u64, bytes: u64, chance: &mut Chance) {
+    send(world, at, STORAGE, two("cloud-eu", 1_000, 6_000, chance), bytes);
 }
 
 /// A payment is made, or asked about.
@@ -54,6 +66,7 @@ fn reach(world: &mut World, at: u64, name: &str, chance: &mut Chance) {
         STORAGE => (two("cloud-eu", 1_000, 6_000, chance), 9_000.0, 4_000.0),
         MIRROR => (two("mirror", 9, 3, chance), 900.0, 400_000.0),
         TELEMETRY => (two("cloud-west", 900, 60, chance), 4_000.0, 400.0),
+        HEARTBEAT => (two("cloud-west", 900, 60, chance), 350.0, 200.0),
         _ => (two("cloud-west", 2_000, 8, chance), 2_000.0, 600.0),
     };
     let to = *chance.pick(&addresses);
@@ -61,7 +74,7 @@ fn reach(world: &mut World, at: u64, name: &str, chance: &mut Chance) {
     let what = What::Tls {
         to: (to, 443).into(),
         name: name.to_owned(),
-        stack: if matches!(name, STORAGE | TELEMETRY) {
+        stack: if matches!(name, STORAGE | TELEMETRY | HEARTBEAT) {
             GO
         } else {
             OPENSSL
@@ -94,17 +107,23 @@ fn nights(world: &mut World, chance: &mut Chance) {
         for number in 0..chance.between(2, 6) {
             reach(world, at + number * 3 * SECOND, MIRROR, chance);
         }
-        let addresses = two("cloud-eu", 1_000, 6_000, chance);
-        let what = What::Tls {
-            to: (addresses[0], 443).into(),
-            name: STORAGE.to_owned(),
-            stack: GO,
-            up: chance.spread(12e6, 0.1) as u64,
-            down: 5_000,
+        // It grows, and one night the job before it takes longer.
+        let late = if day == world.calendar.days * 2 / 3 {
+            70 * MINUTE
+        } else {
+            0
         };
-        world.reach(world.calendar.day(day) + 4 * HOUR, STORAGE, &addresses, what);
+        let bytes = chance.spread(12e6, 0.1) * 1.03f64.powi(day as i32);
+        store(world, world.calendar.day(day) + 4 * HOUR + late, bytes as u64, chance);
     }
     let (from, until) = (world.calendar.start, world.calendar.end());
+    world.look_alike(
+        "a backup to the storage every night",
+        "exfiltration",
+        Actors::default(),
+        from,
+        until,
+    );
     for name in ["names whose addresses rotate", "updates of packages at night"] {
         world.look_alike(name, "unknown_destination", Actors::default(), from, until);
     }
@@ -166,4 +185,80 @@ fn database(world: &mut World, chance: &mut Chance) {
         });
         at += (chance.wait(90.0) * MINUTE as f64) as u64;
     }
+}
+
+/// What was logged, every quarter of an hour: more by day.
+fn logs(world: &mut World, chance: &mut Chance) {
+    let mut at = world.calendar.start + chance.below(15 * MINUTE);
+    while at < world.calendar.end() {
+        let hour = (at / HOUR) % 24;
+        let median = if (8..23).contains(&hour) { 160_000.0 } else { 25_000.0 };
+        let bytes = chance.spread(median, 0.5);
+        send(world, at, LOGS, two("cloud-west", 5_000, 900, chance), bytes as u64);
+        at += 15 * MINUTE;
+    }
+    let (from, until) = (world.calendar.start, world.calendar.end());
+    for of in ["exfiltration", "beaconing"] {
+        world.look_alike("logs that are shipped", of, Actors::default(), from, until);
+    }
+}
+
+/// Mail with something attached, now and then.
+fn letters(world: &mut World, chance: &mut Chance) {
+    for day in 0..world.calendar.days {
+        for _ in 0..chance.times(2.0) {
+            let at = world.calendar.moment(day, Hours::Office, chance);
+            let bytes = chance.tail(300_000.0, 1.1, 7e6);
+            send(world, at, MAIL, two("cloud-west", 2_000, 8, chance), bytes as u64);
+            world.look_alike(
+                "mail with attachments",
+                "exfiltration",
+                Actors::default(),
+                at,
+                at + MINUTE,
+            );
+        }
+    }
+}
+
+/// What goes by the clock: a heartbeat, the provider's health, the time, and whether there are new packages.
+fn clocks(world: &mut World, chance: &mut Chance) {
+    let (start, end) = (world.calendar.start, world.calendar.end());
+    for (name, every, slack) in [
+        (HEARTBEAT, 5 * MINUTE, SECOND),
+        (PAYMENTS, 10 * MINUTE, 2 * SECOND),
+        (MIRROR, 6 * HOUR, MINUTE),
+    ] {
+        let mut at = start + chance.below(every);
+        while at < end {
+            reach(world, at + chance.below(slack), name, chance);
+            at += every;
+        }
+        world.look_alike("what goes by the clock", "beaconing", Actors::default(), start, end);
+    }
+    let server = places::named("mirror").v4(77);
+    let mut at = start + chance.below(HOUR);
+    while at < end {
+        world.outbound.push(Outbound {
+            at,
+            what: What::Time {
+                to: (server, 123).into(),
+            },
+        });
+        // The longest interval that clients poll at by default, two to the tenth seconds.
+        at += 1_024 * SECOND + chance.below(SECOND);
+    }
+    world.look_alike("the time that is asked for", "beaconing", Actors::default(), start, end);
+}
+
+/// So many bytes are sent to a name.
+fn send(world: &mut World, at: u64, name: &str, addresses: Vec<IpAddr>, up: u64) {
+    let what = What::Tls {
+        to: (addresses[0], 443).into(),
+        name: name.to_owned(),
+        stack: GO,
+        up,
+        down: 5_000,
+    };
+    world.reach(at, name, &addresses, what);
 }

@@ -62,6 +62,22 @@ pub enum What {
         /// Bytes received.
         down: u64,
     },
+    /// A connection of a protocol that is none of ours, by which something is sent for as long as it takes.
+    Upload {
+        /// Where to.
+        to: SocketAddr,
+        /// What it begins with.
+        begin: &'static [u8],
+        /// Bytes sent.
+        up: u64,
+        /// How long it takes, nanoseconds.
+        lasts: u64,
+    },
+    /// Somebody is asked what time it is (NTP, RFC 5905).
+    Time {
+        /// Whom.
+        to: SocketAddr,
+    },
     /// A connection that nobody accepts.
     Refused {
         /// Where to.
@@ -137,6 +153,27 @@ pub fn put(tape: &mut Tape, all: &[Outbound], host: Host, chance: &mut Chance) {
                 connection.send(End::Client, begin, 0);
                 connection.send(End::Server, &[], *down);
                 connection.close(End::Client);
+            }
+            What::Upload { to, begin, up, lasts } => {
+                let mut connection = Connection::open(tape, outbound.at, from(to), End::Client, rtt);
+                connection.send(End::Client, begin, 0);
+                let pieces = (lasts / (20 * SECOND)).max(1);
+                for piece in 0..pieces {
+                    connection.until(outbound.at + lasts / pieces * piece);
+                    connection.send(End::Client, &[], up / pieces);
+                }
+                connection.close(End::Client);
+            }
+            What::Time { to } => {
+                let ends = from(to);
+                // Version 4, a client; version 4, a server. The times in them mean nothing here.
+                for (first, at, (from, to)) in [(0x23, outbound.at, ends), (0x24, outbound.at + rtt, (ends.1, ends.0))]
+                {
+                    let mut payload = [0; 48];
+                    payload[0] = first;
+                    let datagram = udp(from, to, &payload);
+                    tape.packet(at, &datagram, datagram.len());
+                }
             }
             What::Refused { to } => Connection::refused(tape, outbound.at, from(to)),
         }
