@@ -63,6 +63,7 @@ impl Beginning {
             last: first,
             count: 1,
             marks: 0,
+            detail: None,
         })]
     }
 

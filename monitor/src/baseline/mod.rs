@@ -1,8 +1,9 @@
 //! What is normal: what detectors have learned, in bounded memory, and how it is kept over a restart; and the statistics
-//! that say when something is not ([`budget`], [`tail`], [`recent`], [`sliding`], [`distinct`]).
+//! that say when something is not ([`budget`], [`tail`], [`recent`], [`sliding`], [`distinct`], [`seasonal`], [`sketch`]).
 
 pub mod beginning;
 pub mod budget;
+mod bytes;
 pub mod distinct;
 pub mod first_seen;
 pub mod majority;
@@ -10,6 +11,8 @@ pub mod names;
 pub mod occurrence;
 pub mod program;
 pub mod recent;
+pub mod seasonal;
+pub mod sketch;
 pub mod sliding;
 pub mod source;
 pub mod tail;
@@ -33,6 +36,8 @@ pub struct Row {
     pub count: u64,
     /// Marks, in the meaning of the structure that wrote it.
     pub marks: u32,
+    /// What the structure that wrote it knows beyond that, as it writes it (with a version); most know nothing.
+    pub detail: Option<Arc<[u8]>>,
 }
 
 /// A difference between what is in memory and what was exported before.
@@ -49,4 +54,10 @@ pub enum Change {
     },
     /// All rows are gone: more was removed than was worth remembering one by one. What is still there follows.
     Clear,
+}
+
+/// The whole part of a number; 0 of what is negative or no number.
+#[expect(clippy::cast_sign_loss, reason = "saturates at 0")]
+pub fn whole(value: f64) -> u64 {
+    value as u64
 }

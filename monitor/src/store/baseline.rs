@@ -17,7 +17,7 @@ impl Store {
     pub fn baseline(&self, detector: &str) -> Result<Vec<Row>> {
         let mut rows = self
             .database
-            .prepare("SELECT subject, member, first, last, count, marks FROM baseline WHERE detector = ?1")?;
+            .prepare("SELECT subject, member, first, last, count, marks, detail FROM baseline WHERE detector = ?1")?;
         let rows = rows.query_map([detector], |row| {
             Ok(Row {
                 subject: Arc::from(row.get_ref(0)?.as_str()?),
@@ -26,6 +26,7 @@ impl Store {
                 last: time(row.get(3)?),
                 count: unsigned(row.get(4)?),
                 marks: u32::try_from(row.get::<_, i64>(5)?).unwrap_or(0),
+                detail: row.get_ref(6)?.as_blob_or_null()?.map(Arc::from),
             })
         })?;
         rows.collect::<rusqlite::Result<_>>()
@@ -65,8 +66,8 @@ impl Store {
 
 fn apply(database: &Connection, detector: &str, changes: &[Change]) -> rusqlite::Result<()> {
     let mut put = database.prepare(
-        "INSERT OR REPLACE INTO baseline (detector, subject, member, first, last, count, marks)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO baseline (detector, subject, member, first, last, count, marks, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     let mut remove = database.prepare("DELETE FROM baseline WHERE detector = ?1 AND subject = ?2 AND member = ?3")?;
     for change in changes {
@@ -79,6 +80,7 @@ fn apply(database: &Connection, detector: &str, changes: &[Change]) -> rusqlite:
                 signed(row.last.as_nanos()),
                 signed(row.count),
                 row.marks,
+                row.detail,
             ])?,
             Change::Remove { subject, member } => remove.execute(params![detector, subject, member])?,
             Change::Clear => database.execute("DELETE FROM baseline WHERE detector = ?1", [detector])?,
@@ -123,6 +125,7 @@ mod tests {
             last: at,
             count: u64::MAX,
             marks: 5,
+            detail: None,
         })
     }
 
@@ -165,6 +168,31 @@ mod tests {
             .unwrap();
         assert_eq!(store.prune(START + Duration::from_secs(15)).unwrap(), 1);
         assert_eq!(names(&store, "d"), ["/", "a/new"]);
+    }
+
+    #[test]
+    fn detail_is_kept_as_it_is() {
+        let (_directory, mut store) = store();
+        let with = |member: &str, detail: &[u8]| {
+            let Change::Put(row) = row("a", member, 1) else {
+                panic!("no row")
+            };
+            Change::Put(Row {
+                detail: Some(detail.into()),
+                ..row
+            })
+        };
+        let all: Vec<u8> = (0..=255).collect();
+        store
+            .save_baseline(&[("d", vec![row("a", "", 1), with("empty", b""), with("full", &all)])])
+            .unwrap();
+        let details: Vec<_> = store
+            .baseline("d")
+            .unwrap()
+            .into_iter()
+            .map(|row| row.detail.map(|detail| detail.to_vec()))
+            .collect();
+        assert_eq!(details, [None, Some(Vec::new()), Some(all)]);
     }
 
     #[test]

@@ -12,11 +12,11 @@ use rusqlite::{Connection, ErrorCode};
 /// Name of the file.
 pub(super) const FILE: &str = "monitor.db";
 /// Version of the schema, in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long to wait for another daemon that is just ending.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Version 1. Times are nanoseconds since the epoch.
+/// As of [`VERSION`]. Times are nanoseconds since the epoch.
 const SCHEMA: &str = "
     CREATE TABLE baseline (
         detector TEXT NOT NULL,
@@ -26,6 +26,7 @@ const SCHEMA: &str = "
         last INTEGER NOT NULL,
         count INTEGER NOT NULL,
         marks INTEGER NOT NULL,
+        detail BLOB,            -- in the form of the structure that wrote it
         PRIMARY KEY (detector, subject, member)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE allow (
@@ -33,6 +34,9 @@ const SCHEMA: &str = "
         rule TEXT NOT NULL      -- JSON, names as in [[allow]]
     ) STRICT, WITHOUT ROWID;
 ";
+
+/// From version 1 to 2: rows may hold what is no plain number.
+const UPGRADE_1: &str = "ALTER TABLE baseline ADD COLUMN detail BLOB;";
 
 /// Opens the database of `directory`; a damaged one is moved aside, and a new one made.
 pub(super) fn open(directory: &Path, notices: &mut Vec<Arc<str>>) -> Result<Connection> {
@@ -103,6 +107,10 @@ fn upgrade(database: &Connection) -> Result<()> {
     match version {
         0 => {
             let batch = format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT");
+            Ok(database.execute_batch(&batch)?)
+        }
+        1 => {
+            let batch = format!("BEGIN; {UPGRADE_1} PRAGMA user_version = {VERSION}; COMMIT");
             Ok(database.execute_batch(&batch)?)
         }
         VERSION => Ok(()),

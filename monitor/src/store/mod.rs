@@ -99,6 +99,7 @@ mod tests {
             last: Timestamp::from_secs(1_800_000_000 + count),
             count,
             marks: 0,
+            detail: None,
         })
     }
 
@@ -202,6 +203,49 @@ mod tests {
         let opened = open(crashed.path());
         assert!(opened.notices.is_empty(), "{:?}", opened.notices);
         assert_eq!(opened.store.baseline("d").unwrap().len(), 1);
+    }
+
+    // What version 1 wrote, byte for byte of its schema, is all there after the upgrade, and takes what is new.
+    #[test]
+    fn an_older_database_is_upgraded() {
+        let directory = tempfile::tempdir().unwrap();
+        let old = Connection::open(database(directory.path())).unwrap();
+        old.execute_batch(
+            "CREATE TABLE baseline (
+                detector TEXT NOT NULL,
+                subject TEXT NOT NULL,  -- '' = the baseline as a whole
+                member TEXT NOT NULL,   -- '' = the subject itself
+                first INTEGER NOT NULL,
+                last INTEGER NOT NULL,
+                count INTEGER NOT NULL,
+                marks INTEGER NOT NULL,
+                PRIMARY KEY (detector, subject, member)
+            ) STRICT, WITHOUT ROWID;
+            CREATE TABLE allow (
+                id TEXT NOT NULL PRIMARY KEY,
+                rule TEXT NOT NULL      -- JSON, names as in [[allow]]
+            ) STRICT, WITHOUT ROWID;
+            INSERT INTO baseline VALUES ('d', 's', 'm', 1800000000000000000, 1800000002000000000, 2, 0);
+            PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let opened = open(directory.path());
+            assert!(opened.notices.is_empty(), "{:?}", opened.notices);
+            let mut store = opened.store;
+            let rows = store.baseline("d").unwrap();
+            assert_eq!(Change::Put(rows[0].clone()), put("s", "m", 2));
+            let detailed = Row {
+                detail: Some([1, 2, 3][..].into()),
+                member: "n".into(),
+                ..rows[0].clone()
+            };
+            store
+                .save_baseline(&[("d", vec![Change::Put(detailed.clone())])])
+                .unwrap();
+            assert_eq!(store.baseline("d").unwrap()[1], detailed);
+        }
     }
 
     #[test]

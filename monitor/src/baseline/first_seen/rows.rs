@@ -39,6 +39,7 @@ impl FirstSeen {
                     last: began,
                     count: 0,
                     marks: 0,
+                    detail: None,
                 });
                 changes.extend(began.map(Change::Put));
             } else if let Some(subject) = self.subjects.get_mut(&key) {
@@ -49,6 +50,7 @@ impl FirstSeen {
                     last: subject.last,
                     count: subject.count,
                     marks: if subject.newcomer { MARK_NEWCOMER } else { 0 },
+                    detail: None,
                 }));
                 for (name, member) in subject.members.iter_mut().filter(|(_, member)| member.dirty) {
                     member.dirty = false;
@@ -63,6 +65,7 @@ impl FirstSeen {
                             Mark::Told => MARK_TOLD,
                             Mark::Implied => MARK_IMPLIED,
                         },
+                        detail: None,
                     }));
                 }
             }

@@ -267,6 +267,7 @@ fn import_keeps_the_limits() {
         last: day(0.0),
         count: 1,
         marks: 0,
+        detail: None,
     };
     let mut sets = sets(7, 1);
     sets.import((0..5_000).map(row).collect(), day(1.0));
