@@ -82,7 +82,7 @@ fn transactions() -> Vec<Arc<HttpRecord>> {
     }
     let http = out.records.into_iter().filter_map(|record| match record.body {
         Body::Http(http) => Some(http),
-        Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Alert(_) | Body::Stats(_) => None,
+        Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Alert(_) | Body::Incident(_) | Body::Stats(_) => None,
     });
     http.collect()
 }

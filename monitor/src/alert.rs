@@ -170,6 +170,8 @@ pub struct Alert {
     pub first_seen: Timestamp,
     /// Latest.
     pub last_seen: Timestamp,
+    /// The incident that it belongs to.
+    pub incident: Option<Arc<str>>,
     /// Share of the bytes concerned that was understood, 0 to 1.
     pub coverage: Option<f32>,
     /// OWASP API Security Top 10 (2023) entries.

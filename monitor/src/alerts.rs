@@ -17,6 +17,8 @@ use crate::alert::{Actor, ActorKind, Alert, AlertState, Sample, Target};
 use crate::allow::{AllowRule, Rules};
 use crate::config::Bounds;
 use crate::finding::Finding;
+use crate::incident::Incident;
+use crate::incidents::{IncidentCounts, Incidents, Joined};
 use crate::record::{Body, Record};
 use crate::time::Timestamp;
 
@@ -46,6 +48,7 @@ pub struct DeskCounts {
 pub struct Desk {
     most_open: usize,
     open: BTreeMap<Cause, Open>,
+    incidents: Incidents,
     /// No alert has anything due before this; it may be early, never late.
     next_due: Option<Timestamp>,
     counts: DeskCounts,
@@ -57,6 +60,17 @@ struct Cause {
     detector: &'static str,
     actor: Option<(&'static str, Arc<str>)>,
     target: [Option<Arc<str>>; 4],
+}
+
+/// Why an occurrence is over.
+#[derive(Clone, Copy, Debug)]
+enum End<'a> {
+    /// Nothing has supported it for the detector's quiet time.
+    Quiet,
+    /// A rule covers it; its words.
+    Rule(&'a str),
+    /// There are too many.
+    Early,
 }
 
 #[derive(Debug)]
@@ -77,6 +91,7 @@ impl Desk {
         Self {
             most_open: usize::try_from(bounds.open_alerts.get()).unwrap_or(usize::MAX),
             open: BTreeMap::new(),
+            incidents: Incidents::new(bounds),
             next_due: None,
             counts: DeskCounts::default(),
         }
@@ -95,11 +110,19 @@ impl Desk {
             .get(&cause)
             .is_some_and(|open| open.ends() <= finding.last_seen)
         {
-            self.resolve(now, &cause, None, out);
+            self.resolve(now, &cause, End::Quiet, out);
         }
         if let Some(open) = self.open.get_mut(&cause) {
             let severity = open.alert.severity;
+            let (samples, added) = (finding.evidence.samples.clone(), finding.count);
             open.support(finding);
+            let joined = open.alert.incident.clone().and_then(|incident| {
+                let more = (samples.as_slice(), added);
+                self.incidents.grow(now, &incident, &open.alert, more, out)
+            });
+            if let Some(joined) = &joined {
+                open.belong(&joined.id);
+            }
             let risen = open.alert.severity > severity;
             let doubled = open.alert.count >= open.told_count.saturating_mul(2);
             if risen || doubled || open.update_due() <= now {
@@ -107,8 +130,15 @@ impl Desk {
             }
             let due = open.due();
             self.note_due(due);
+            if let Some(joined) = joined {
+                self.follow(&joined);
+            }
         } else if self.make_room(now, &finding, out) {
-            let open = Open::new(now, &cause, finding);
+            let samples = finding.evidence.samples.clone();
+            let mut open = Open::new(now, &cause, finding);
+            let joined = self.incidents.open(now, &open.alert, &samples, out);
+            open.belong(&joined.id);
+            self.follow(&joined);
             out.push(record(now, &open.alert));
             self.counts.raised += 1;
             let due = open.due();
@@ -119,11 +149,19 @@ impl Desk {
 
     /// When [`Self::handle_timeout`] is wanted.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.next_due
+        [self.next_due, self.incidents.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells the updates that are due and resolves what has been quiet for long enough.
     pub fn handle_timeout(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        self.handle_due(now, out);
+        self.incidents.handle_timeout(now, out);
+    }
+
+    fn handle_due(&mut self, now: Timestamp, out: &mut Vec<Record>) {
         if self.next_due.is_none_or(|due| now < due) {
             return;
         }
@@ -134,7 +172,7 @@ impl Desk {
             .map(|(cause, _)| cause.clone())
             .collect();
         for cause in &over {
-            self.resolve(now, cause, None, out);
+            self.resolve(now, cause, End::Quiet, out);
         }
         for open in self
             .open
@@ -151,6 +189,7 @@ impl Desk {
         for open in self.open.values_mut().filter(|open| open.untold) {
             open.tell(now, out);
         }
+        self.incidents.finish(now, out);
     }
 
     /// Ends the open alerts that `rule` covers. Gives their number.
@@ -166,7 +205,7 @@ impl Desk {
             let _ = write!(by, ": {}", rule.comment);
         }
         for cause in &covered {
-            self.resolve(now, cause, Some(&by), out);
+            self.resolve(now, cause, End::Rule(&by), out);
         }
         covered.len()
     }
@@ -174,6 +213,16 @@ impl Desk {
     /// The open alerts, as they stand now; in order of cause.
     pub fn open(&self) -> impl Iterator<Item = &Arc<Alert>> {
         self.open.values().map(|open| &open.alert)
+    }
+
+    /// The incidents that go on, as they stand now; in order of id.
+    pub fn incidents(&self) -> impl Iterator<Item = Arc<Incident>> {
+        self.incidents.list()
+    }
+
+    /// What came of incidents, since the start.
+    pub fn incident_counts(&self) -> IncidentCounts {
+        self.incidents.counts()
     }
 
     /// What the desk did, since the start.
@@ -185,13 +234,38 @@ impl Desk {
         self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
     }
 
-    fn resolve(&mut self, now: Timestamp, cause: &Cause, by: Option<&str>, out: &mut Vec<Record>) {
+    fn resolve(&mut self, now: Timestamp, cause: &Cause, end: End<'_>, out: &mut Vec<Record>) {
         if let Some(mut open) = self.open.remove(cause) {
             let quiet = open.quiet.as_secs();
             let alert = Arc::make_mut(&mut open.alert);
             alert.state = AlertState::Resolved;
-            alert.resolved_by = Some(by.map_or_else(|| format!("quiet for {quiet} s"), str::to_owned));
+            alert.resolved_by = Some(match end {
+                End::Quiet => format!("quiet for {quiet} s"),
+                End::Rule(by) => by.to_owned(),
+                End::Early => "closed early: too many alerts are open".to_owned(),
+            });
             out.push(record(now, &open.alert));
+            if let Some(incident) = &open.alert.incident {
+                let rule = match end {
+                    End::Rule(by) => Some(by),
+                    End::Quiet | End::Early => None,
+                };
+                self.incidents.close(now, incident, &open.alert, rule, out);
+            }
+        }
+    }
+
+    /// The alerts of incidents that are one with another now.
+    fn follow(&mut self, joined: &Joined) {
+        if joined.merged.is_empty() {
+            return;
+        }
+        for open in self.open.values_mut() {
+            if let Some(incident) = &open.alert.incident
+                && joined.merged.contains(incident)
+            {
+                open.belong(&joined.id);
+            }
         }
     }
 
@@ -213,7 +287,7 @@ impl Desk {
             return false;
         }
         let cause = cause.clone();
-        self.resolve(now, &cause, Some("closed early: too many alerts are open"), out);
+        self.resolve(now, &cause, End::Early, out);
         self.counts.evicted += 1;
         true
     }
@@ -240,6 +314,7 @@ impl Open {
             count: finding.count.max(1),
             first_seen: finding.first_seen,
             last_seen: finding.last_seen,
+            incident: None,
             coverage: finding.coverage,
             owasp_api: doc.owasp_api,
             attack: doc.attack,
@@ -272,6 +347,13 @@ impl Open {
         alert.last_seen = alert.last_seen.max(finding.last_seen);
         alert.coverage = finding.coverage;
         self.untold = true;
+    }
+
+    /// It is of this incident.
+    fn belong(&mut self, incident: &Arc<str>) {
+        if self.alert.incident.as_ref() != Some(incident) {
+            Arc::make_mut(&mut self.alert).incident = Some(Arc::clone(incident));
+        }
     }
 
     fn tell(&mut self, now: Timestamp, out: &mut Vec<Record>) {

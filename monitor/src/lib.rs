@@ -31,6 +31,8 @@ pub mod event;
 pub mod files;
 pub mod finding;
 pub mod flow;
+pub mod incident;
+pub mod incidents;
 pub mod observation;
 pub mod packet;
 pub mod pattern;

@@ -44,6 +44,7 @@ use crate::enrich::reference::Reference;
 use crate::event::{CaptureCounts, Command, Event, FlowId};
 use crate::finding::Finding;
 use crate::flow::FlowTable;
+use crate::incident::Incident;
 use crate::observation::Observation;
 use crate::packet::PacketCounts;
 use crate::protocol::conversation::Message;
@@ -341,6 +342,11 @@ impl Pipeline {
     /// The alerts that are open.
     pub fn open_alerts(&self) -> impl Iterator<Item = &Arc<Alert>> {
         self.desk.open()
+    }
+
+    /// The incidents that go on.
+    pub fn incidents(&self) -> impl Iterator<Item = Arc<Incident>> {
+        self.desk.incidents()
     }
 
     /// The allow rules in force, with their ids and origins.

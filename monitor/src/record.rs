@@ -13,6 +13,7 @@ use crate::enrich::identity::login::LoginOutcome;
 use crate::enrich::networks::Whereabouts;
 use crate::event::{FlowId, Owner, Program};
 use crate::flow::{FiveTuple, Transport};
+use crate::incident::Incident;
 use crate::protocol::taps::Link;
 use crate::protocol::tls::ServerHello;
 use crate::time::Timestamp;
@@ -39,6 +40,8 @@ pub enum Body {
     Tls(Arc<TlsRecord>),
     /// A detector raises, updates or resolves.
     Alert(Arc<Alert>),
+    /// Alerts join into a story.
+    Incident(Arc<Incident>),
     /// Ten seconds have passed, or the end has come.
     Stats(Arc<StatsRecord>),
 }
@@ -446,6 +449,8 @@ pub struct ParentRef {
     pub turn: u32,
     /// `METHOD path` of it, where the engine still knows.
     pub request: Option<Arc<str>>,
+    /// Who asked it, where the engine knows; for detectors and incidents, not told.
+    pub client: Option<IpAddr>,
     /// Requests that the thread had open.
     pub in_flight: u32,
     /// 1 / in flight, raised where the destination's name appears in the request.
@@ -569,6 +574,8 @@ pub struct StatsRecord {
     pub bytes_understood: u64,
     /// Alerts raised.
     pub alerts: u64,
+    /// Incidents that they are.
+    pub incidents: u64,
     /// Subjects (programs) still learning what is normal.
     pub learning: u64,
     /// CPU time of the daemon, milliseconds; live only.

@@ -76,7 +76,7 @@ fn usage_is_2() {
         2,
         &["the rule would allow everything"],
     );
-    fails(&["schema", "incident"], 2, &["nothing writes `incident`"]);
+    fails(&["schema", "file"], 2, &["nothing writes `file`"]);
 }
 
 #[test]

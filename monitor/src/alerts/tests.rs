@@ -28,6 +28,7 @@ impl Room {
         self.desk.handle_timeout(Timestamp::from_secs(at), &mut self.records);
         self.desk
             .file(Timestamp::from_secs(at), finding, &self.rules, &mut self.records);
+        self.keep_alerts();
     }
 
     fn passes(&mut self, until: u64) {
@@ -39,6 +40,12 @@ impl Room {
             self.desk.handle_timeout(due, &mut self.records);
             assert_ne!(self.desk.poll_timeout(), Some(due), "a timeout that is handled is over");
         }
+        self.keep_alerts();
+    }
+
+    /// Of incidents there are tests of their own.
+    fn keep_alerts(&mut self) {
+        self.records.retain(|record| matches!(record.body, Body::Alert(_)));
     }
 
     /// (seconds, state, count) of every record since the last call.
@@ -47,6 +54,7 @@ impl Room {
             let alert = alert_of(record);
             (record.time.as_nanos() / 1_000_000_000, alert.state, alert.count)
         };
+        self.keep_alerts();
         std::mem::take(&mut self.records).iter().map(told).collect()
     }
 }

@@ -61,6 +61,6 @@ impl Show<7> for Alerts {
     }
 
     fn line(style: Style, line: &Line<'_, Self::Body>) -> String {
-        terminal::alert(style, line.time, &line.body)
+        terminal::alert(style, line.time, &line.body, false)
     }
 }

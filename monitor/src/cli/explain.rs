@@ -1,5 +1,7 @@
 //! `monitor explain`.
 
+mod story;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,7 +13,7 @@ use hyper::Method;
 use super::failure::Failure;
 use super::listing::{read, runtime};
 use crate::control::client::ask;
-use crate::control::shape::Explained;
+use crate::control::shape::{Explained, Story};
 use crate::detectors;
 use crate::sinks::json::{Sample, State};
 use crate::sinks::terminal::{self, Style, printable, units};
@@ -19,11 +21,11 @@ use crate::sinks::terminal::{self, Style, printable, units};
 /// Characters of a sentence that are shown.
 const SENTENCE: usize = 2_000;
 
-/// Explain an alert: what was seen against what is normal, and how to allow it
+/// Explain an alert (what was seen against what is normal) or an incident (its story, and what to do), and how to allow it
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Id of the alert, or the beginning of it
-    #[arg(value_name = "ALERT", value_parser = id)]
+    /// Id of the alert or of the incident, or the beginning of it
+    #[arg(value_name = "ALERT|INCIDENT", value_parser = id)]
     id: String,
     /// JSON instead of text
     #[arg(long)]
@@ -32,7 +34,10 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(&self, socket: &Path) -> Result<(), Failure> {
-        let path = format!("/v1/alerts/{}", self.id);
+        // Those of alerts are hexadecimal.
+        let is_incident = self.id.starts_with("inc");
+        let kind = if is_incident { "incidents" } else { "alerts" };
+        let path = format!("/v1/{kind}/{}", self.id);
         let line = runtime()?.block_on(async { ask(socket, Method::GET, &path, Vec::new()).await?.line().await })?;
         let line = line.unwrap_or_default();
         let mut stdout = io::stdout().lock();
@@ -40,7 +45,12 @@ impl Explain {
             stdout.write_all(&line)?;
             return Ok(stdout.write_all(b"\n")?);
         }
-        let text = text(&read(&line)?, Style::from_environment());
+        let style = Style::from_environment();
+        let text = if is_incident {
+            story::text(&read::<Story<'_>>(&line)?, style)
+        } else {
+            text(&read(&line)?, style)
+        };
         Ok(stdout.write_all(text.as_bytes())?)
     }
 }

@@ -26,6 +26,8 @@ mod flows;
 #[cfg(feature = "live")]
 mod identities;
 #[cfg(feature = "live")]
+mod incidents;
+#[cfg(feature = "live")]
 mod listing;
 mod man;
 mod replay;
@@ -85,6 +87,8 @@ enum Command {
     #[cfg(feature = "live")]
     Alerts(alerts::Alerts),
     #[cfg(feature = "live")]
+    Incidents(incidents::Incidents),
+    #[cfg(feature = "live")]
     Compare(compare::Compare),
     #[cfg(feature = "live")]
     Explain(explain::Explain),
@@ -138,6 +142,8 @@ impl Cli {
             Command::Coverage(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Alerts(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Incidents(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Compare(command) => command.run(&socket),
             #[cfg(feature = "live")]

@@ -12,6 +12,7 @@ use super::shape::Facility;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
+use crate::incident::Incident;
 use crate::record::{Record, StatsRecord};
 use crate::sinks::json::RecordType;
 use crate::time::Timestamp;
@@ -35,7 +36,7 @@ pub enum Ask {
         /// The way back.
         reply: oneshot::Sender<Recent>,
     },
-    /// The latest records of a type that is kept: requests, or alerts with those that are open.
+    /// The latest records of a type that is kept: requests, or alerts and incidents with those that are open.
     Recent {
         /// Which.
         kind: RecordType,
@@ -57,6 +58,13 @@ pub enum Ask {
         id: String,
         /// The way back.
         reply: oneshot::Sender<(Timestamp, Option<Arc<Alert>>)>,
+    },
+    /// One incident, open or lately resolved, with its alerts.
+    Incident {
+        /// Its id, or enough of its beginning.
+        id: String,
+        /// The way back.
+        reply: oneshot::Sender<(Timestamp, Option<Told>)>,
     },
     /// The allow rules in force.
     AllowList(oneshot::Sender<Vec<(String, Origin, AllowRule)>>),
@@ -87,6 +95,15 @@ pub struct StatusAnswer {
     pub capture: Vec<Facility<'static>>,
     /// How the false-alarm budget is divided.
     pub budget: Vec<Allotment>,
+}
+
+/// An incident, and those of its alerts that are known yet, in order of time.
+#[derive(Debug)]
+pub struct Told {
+    /// The incident.
+    pub incident: Arc<Incident>,
+    /// Its alerts.
+    pub alerts: Vec<Arc<Alert>>,
 }
 
 /// Records up to now, and the way to those that follow without a gap or a repetition between.

@@ -18,7 +18,7 @@ mod server;
 pub mod shape;
 
 pub use listener::{DEFAULT_SOCKET, Listener};
-pub use mailbox::{Ask, Mailbox, Recent, StatusAnswer};
+pub use mailbox::{Ask, Mailbox, Recent, StatusAnswer, Told};
 pub use peer::{Peer, Right};
 pub use refusal::Refusal;
 pub use routes::Counter;

@@ -1,5 +1,6 @@
 //! The routes of `/v1`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,12 +14,12 @@ use super::lines::lines;
 use super::mailbox::{Ask, Mailbox, Recent};
 use super::query::Query;
 use super::rows;
-use super::shape::{Explained, OutputStatus, Status};
+use super::shape::{Explained, OutputStatus, Status, Story};
 use super::{Refusal, allow};
 use crate::allow::allow_line;
 use crate::record::{Body, Record};
 use crate::sinks::OutputView;
-use crate::sinks::json::{Alert, Line, RecordType, Stats, Text, Time, append_line};
+use crate::sinks::json::{Alert, Incident, Line, RecordType, Stats, Text, Time, append_line};
 use crate::time::Timestamp;
 use crate::views::View;
 use crate::views::compare::By;
@@ -46,6 +47,8 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/requests", get(requests))
         .route("/v1/alerts", get(alerts))
         .route("/v1/alerts/{id}", get(alert))
+        .route("/v1/incidents", get(incidents))
+        .route("/v1/incidents/{id}", get(incident))
         .route("/v1/endpoints", get(endpoints))
         .route("/v1/identities", get(identities))
         .route("/v1/destinations", get(destinations))
@@ -110,6 +113,31 @@ async fn alert(State(counter): State<Counter>, Path(id): Path<String>) -> Result
     }
 }
 
+async fn incidents(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
+    kept(&counter, RecordType::Incident, query).await
+}
+
+async fn incident(State(counter): State<Counter>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let asked = id.clone();
+    let (now, found) = counter.mailbox.ask(|reply| Ask::Incident { id: asked, reply }).await?;
+    let Some(told) = found else {
+        return Err(Refusal::not_found(
+            format!("there is no incident {id}"),
+            "`monitor incidents` lists those that are open and the last hundreds that were resolved",
+        ));
+    };
+    let host = counter.host.as_deref();
+    let line = |alert| Line::new(RecordType::Alert, now, host, Alert::from(alert));
+    let mut allow: Vec<String> = told.alerts.iter().map(|alert| allow_line(alert)).collect();
+    let mut known = BTreeSet::new();
+    allow.retain(|line| known.insert(line.clone()));
+    json(&Story {
+        incident: Line::new(RecordType::Incident, now, host, Incident::from(&*told.incident)),
+        alerts: told.alerts.iter().map(|alert| line(&**alert)).collect(),
+        allow: allow.into_iter().map(Text::Owned).collect(),
+    })
+}
+
 async fn endpoints(State(counter): State<Counter>, query: Parsed) -> Result<Response, Refusal> {
     view(&counter, View::Endpoints, query).await
 }
@@ -159,7 +187,7 @@ async fn view(counter: &Counter, view: View, query: Parsed) -> Result<Response, 
 async fn no_such_route(uri: Uri) -> Refusal {
     Refusal::not_found(
         format!("there is nothing at {}", uri.path()),
-        "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts, /v1/endpoints, /v1/identities, /v1/destinations, \
+        "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts, /v1/incidents, /v1/endpoints, /v1/identities, /v1/destinations, \
          /v1/coverage, /v1/compare and /v1/allow",
     )
 }
@@ -191,6 +219,7 @@ fn began(record: &Record) -> Timestamp {
     match &record.body {
         Body::Flow(flow) => flow.start,
         Body::Alert(alert) => alert.last_seen,
+        Body::Incident(incident) => incident.last_seen,
         Body::Http(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => record.time,
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allow::{AllowRule, Origin};
 use crate::baseline::budget::Allotment;
-use crate::sinks::json::{Alert, Line, Stats, Text, Time};
+use crate::sinks::json::{Alert, Incident, Line, Stats, Text, Time};
 
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -166,6 +166,17 @@ pub struct Explained<'a> {
     pub alert: Line<'a, Alert<'a>>,
     /// The command to paste into a shell.
     pub allow: Text<'a>,
+}
+
+/// `GET /v1/incidents/{id}`: an incident, its alerts, and what would have kept them from being raised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Story<'a> {
+    /// The incident, as it stands.
+    pub incident: Line<'a, Incident<'a>>,
+    /// Those of its alerts that are open or were resolved lately, in order of time.
+    pub alerts: Vec<Line<'a, Alert<'a>>>,
+    /// The commands to paste into a shell, one for each cause.
+    pub allow: Vec<Text<'a>>,
 }
 
 impl From<Origin> for RuleOrigin {

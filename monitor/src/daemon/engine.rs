@@ -14,8 +14,9 @@ use super::vitals;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
-use crate::control::{Ask, Recent, StatusAnswer};
+use crate::control::{Ask, Recent, StatusAnswer, Told};
 use crate::event::Event;
+use crate::incident::Incident;
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::{RecordSet, RecordType};
@@ -51,6 +52,8 @@ pub trait Core {
     fn view(&self, now: Timestamp, view: View) -> Option<Rows>;
     /// The alerts that are open, as they stand.
     fn open_alerts(&self) -> Vec<Arc<Alert>>;
+    /// The incidents that go on, as they stand.
+    fn incidents(&self) -> Vec<Arc<Incident>>;
     /// The allow rules in force.
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)>;
     /// Adds a rule and ends the open alerts that it covers; gives its id and their number.
@@ -226,13 +229,11 @@ impl<C: Core, S: Source> Engine<C, S> {
                 let records = match kind {
                     RecordType::Http => self.history.requests(),
                     RecordType::Alert => self.alerts(),
+                    RecordType::Incident => self.incidents(),
                     // Not kept.
-                    RecordType::Flow
-                    | RecordType::Dns
-                    | RecordType::Tls
-                    | RecordType::File
-                    | RecordType::Incident
-                    | RecordType::Stats => Vec::new(),
+                    RecordType::Flow | RecordType::Dns | RecordType::Tls | RecordType::File | RecordType::Stats => {
+                        Vec::new()
+                    }
                 };
                 let live = follow.then(|| self.followers.join(kind));
                 let _ = reply.send(Recent { now, records, live });
@@ -243,6 +244,9 @@ impl<C: Core, S: Source> Engine<C, S> {
             Ask::Alert { id, reply } => {
                 let found = self.history.alert(&id, &self.core.open_alerts());
                 let _ = reply.send((now, found));
+            }
+            Ask::Incident { id, reply } => {
+                let _ = reply.send((now, self.told(&id)));
             }
             Ask::AllowList(reply) => {
                 let _ = reply.send(self.core.allow_list());
@@ -268,6 +272,31 @@ impl<C: Core, S: Source> Engine<C, S> {
             body: Body::Alert(alert),
         }));
         records
+    }
+
+    /// The resolved incidents as they were told, then those that go on as they stand.
+    fn incidents(&self) -> Vec<Record> {
+        let mut open = self.core.incidents();
+        open.sort_by_key(|incident| incident.last_seen);
+        let mut records = self.history.ended();
+        records.extend(open.into_iter().map(|incident| Record {
+            time: self.now,
+            body: Body::Incident(incident),
+        }));
+        records
+    }
+
+    fn told(&self, id: &str) -> Option<Told> {
+        let incident = self.history.incident(id, &self.core.incidents())?;
+        let resolved = self.history.resolved();
+        let resolved = resolved.iter().filter_map(|record| match &record.body {
+            Body::Alert(alert) => Some(Arc::clone(alert)),
+            Body::Http(_) | Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Incident(_) | Body::Stats(_) => None,
+        });
+        let mut alerts: Vec<_> = self.core.open_alerts().into_iter().chain(resolved).collect();
+        alerts.retain(|alert| incident.alerts.contains(&alert.id));
+        alerts.sort_by_key(|alert| (alert.first_seen, Arc::clone(&alert.id)));
+        Some(Told { incident, alerts })
     }
 
     fn add_own_figures(&self, stats: &mut StatsRecord) {

@@ -1,9 +1,10 @@
-//! What `monitor requests` and `monitor alerts` show of the past: the latest records, kept in memory.
+//! What `monitor requests`, `alerts` and `incidents` show of the past: the latest records, kept in memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::alert::{Alert, AlertState};
+use crate::incident::Incident;
 use crate::record::{Body, Record};
 
 /// Transactions kept: some 2 MB, which is what the second-level cache of a core holds. Each new record takes the memory of
@@ -11,12 +12,15 @@ use crate::record::{Body, Record};
 const REQUESTS: usize = 2_000;
 /// Resolved alerts kept. Those that are open are the engine's.
 const RESOLVED: usize = 1_000;
+/// Resolved incidents kept; each lists hundreds of alerts at most.
+const ENDED: usize = 500;
 
 /// The latest transactions and resolved alerts.
 #[derive(Debug, Default)]
 pub(super) struct History {
     requests: VecDeque<Record>,
     resolved: VecDeque<Record>,
+    ended: VecDeque<Record>,
 }
 
 impl History {
@@ -27,6 +31,10 @@ impl History {
             Body::Alert(alert) => match alert.state {
                 AlertState::New | AlertState::Update => {}
                 AlertState::Resolved => push(&mut self.resolved, RESOLVED, record),
+            },
+            Body::Incident(incident) => match incident.state {
+                AlertState::New | AlertState::Update => {}
+                AlertState::Resolved => push(&mut self.ended, ENDED, record),
             },
             Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => {}
         }
@@ -42,22 +50,42 @@ impl History {
         self.resolved.iter().cloned().collect()
     }
 
+    /// The latest resolved incidents, in order of time.
+    pub(super) fn ended(&self) -> Vec<Record> {
+        self.ended.iter().cloned().collect()
+    }
+
+    /// One incident of these that are `open` or of the resolved ones, like [`Self::alert`].
+    pub(super) fn incident(&self, id: &str, open: &[Arc<Incident>]) -> Option<Arc<Incident>> {
+        let ended = self.ended.iter().filter_map(incident_of);
+        one_named(open.iter().chain(ended), id, |incident| &incident.id)
+    }
+
     /// One alert of these that are `open` or of the resolved ones, by its id or by the beginning of an id that no other
     /// shares.
     pub(super) fn alert(&self, id: &str, open: &[Arc<Alert>]) -> Option<Arc<Alert>> {
         let resolved = self.resolved.iter().filter_map(alert_of);
-        let alike: Vec<&Arc<Alert>> = open
-            .iter()
-            .chain(resolved)
-            .filter(|alert| alert.id.starts_with(id))
-            .collect();
-        match alike.as_slice() {
-            [one] => Some(Arc::clone(one)),
-            several => several
-                .iter()
-                .find(|alert| &*alert.id == id)
-                .map(|alert| Arc::clone(alert)),
-        }
+        one_named(open.iter().chain(resolved), id, |alert| &alert.id)
+    }
+}
+
+/// The one whose name is `id`, or the only one whose name begins so.
+fn one_named<'a, T: 'a>(
+    all: impl Iterator<Item = &'a Arc<T>>,
+    id: &str,
+    name: impl Fn(&T) -> &Arc<str>,
+) -> Option<Arc<T>> {
+    let alike: Vec<&Arc<T>> = all.filter(|one| name(one).starts_with(id)).collect();
+    match alike.as_slice() {
+        [one] => Some(Arc::clone(one)),
+        several => several.iter().find(|one| &**name(one) == id).map(|one| Arc::clone(one)),
+    }
+}
+
+fn incident_of(record: &Record) -> Option<&Arc<Incident>> {
+    match &record.body {
+        Body::Incident(incident) => Some(incident),
+        Body::Http(_) | Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Alert(_) | Body::Stats(_) => None,
     }
 }
 
@@ -71,7 +99,7 @@ fn push(list: &mut VecDeque<Record>, most: usize, record: &Record) {
 fn alert_of(record: &Record) -> Option<&Arc<Alert>> {
     match &record.body {
         Body::Alert(alert) => Some(alert),
-        Body::Http(_) | Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => None,
+        Body::Http(_) | Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Incident(_) | Body::Stats(_) => None,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::control::shape;
 use crate::event::{Command, Event};
 use crate::files::{self, Watch};
+use crate::incident::Incident;
 use crate::pipeline::{Output, Pipeline};
 use crate::record::{FlowRecord, StatsRecord};
 use crate::store::Store;
@@ -122,6 +123,10 @@ impl Core for Kept {
 
     fn open_alerts(&self) -> Vec<Arc<Alert>> {
         self.pipeline.open_alerts().cloned().collect()
+    }
+
+    fn incidents(&self) -> Vec<Arc<Incident>> {
+        self.pipeline.incidents().collect()
     }
 
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)> {

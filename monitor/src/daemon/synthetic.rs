@@ -12,6 +12,7 @@ use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::budget::Allotment;
 use crate::control::shape::Facility;
 use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
+use crate::incident::Incident;
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::examples;
@@ -147,6 +148,10 @@ impl Core for SyntheticCore {
 
     fn open_alerts(&self) -> Vec<Arc<Alert>> {
         vec![Arc::new(examples::alert())]
+    }
+
+    fn incidents(&self) -> Vec<Arc<Incident>> {
+        vec![Arc::new(examples::incident())]
     }
 
     fn allow_list(&self) -> Vec<(String, Origin, AllowRule)> {

@@ -260,7 +260,9 @@ impl<D: Detector> World<D> {
             .iter()
             .filter_map(|record| match &record.body {
                 Body::Alert(alert) => Some(&**alert),
-                Body::Http(_) | Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => None,
+                Body::Http(_) | Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Incident(_) | Body::Stats(_) => {
+                    None
+                }
             })
             .collect()
     }

@@ -89,6 +89,8 @@ impl Pipeline {
                 "alerts_evicted",
                 self.desk.counts().evicted + self.desk.counts().crowded_out,
             ),
+            ("incidents_evicted", self.desk.incident_counts().evicted),
+            ("incident_links", self.desk.incident_counts().links_left_out),
         ]);
         left_out.extend(HelloError::ALL.map(|cause| (cause.name(), self.counts.unreadable_hellos[cause as usize])));
         left_out.extend(
@@ -119,6 +121,7 @@ impl Pipeline {
             bytes_counted: self.counts.ended_counted.saturating_add(counted),
             bytes_understood: self.counts.ended_understood.saturating_add(understood),
             alerts: self.desk.counts().raised,
+            incidents: self.desk.incident_counts().raised,
             learning: self.registry.learning(now),
             cpu_ms: None,
             rss_bytes: None,

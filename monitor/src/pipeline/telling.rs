@@ -196,6 +196,16 @@ impl Pipeline {
         let request = pending
             .map(|request| label(&request.method, &self.privacy.redact_target(&request.path)))
             .or_else(answered);
+        let latest = server.and_then(|server| server.last_request.as_ref());
+        let peer = || {
+            let peer = server?.tuple?.remote.ip();
+            // For whom a proxy asks is known when the request is over.
+            (!self.clients.trusts(peer)).then_some(peer)
+        };
+        let client = latest
+            .filter(|latest| latest.turn == parent.turn)
+            .and_then(|latest| Some(latest.client.as_ref()?.ip))
+            .or_else(peer);
         #[expect(clippy::cast_precision_loss, reason = "a count of requests in one thread")]
         let by_count = 1.0 / parent.in_flight.max(1) as f32;
         let confidence = if names_destination {
@@ -208,6 +218,7 @@ impl Pipeline {
             flow: parent.flow,
             turn: parent.turn,
             request: request.or_else(|| before?.request.clone()),
+            client: client.or_else(|| before?.client),
             in_flight: parent.in_flight,
             confidence: before.map_or(confidence, |before| before.confidence.max(confidence)),
         })

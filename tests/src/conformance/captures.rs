@@ -183,7 +183,7 @@ fn gather(records: Vec<Record>) -> Seen {
             }
             Body::Dns(dns) => seen.dns.push(dns),
             Body::Tls(tls) => seen.tls.push(tls),
-            Body::Alert(_) | Body::Stats(_) => {}
+            Body::Alert(_) | Body::Incident(_) | Body::Stats(_) => {}
         }
     }
     seen

@@ -159,6 +159,7 @@ fn the_kernels_word_decides() {
         },
         turn,
         request: None,
+        client: None,
         in_flight,
         confidence: 1.0,
     };
@@ -185,6 +186,7 @@ fn metadata_during_a_request_is_told_unless_it_is_a_habit() {
             flow: record.flow,
             turn: 1,
             request: Some("GET /redirect".into()),
+            client: None,
             in_flight: 1,
             confidence: 1.0,
         });

@@ -131,7 +131,7 @@ impl Bench {
             Body::Dns(dns) => Some(format!("dns {}", dns.name)),
             Body::Tls(_) => Some("tls".to_owned()),
             Body::Alert(alert) => Some(format!("alert {:?}", alert.state)),
-            Body::Stats(_) => None,
+            Body::Incident(_) | Body::Stats(_) => None,
         };
         self.out.records.iter().filter_map(tell).collect()
     }

@@ -44,6 +44,9 @@ pub struct Alert<'a> {
     pub first_seen: Time,
     /// Latest.
     pub last_seen: Time,
+    /// Incident that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Text<'a>>,
     /// Share of the bytes concerned that was understood, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f32>,
@@ -185,11 +188,7 @@ impl<'a> From<&'a alert::Alert> for Alert<'a> {
         let entries = |list: &'static [&'static str]| list.iter().copied().map(Text::Borrowed).collect();
         Self {
             id: Text::Borrowed(&alert.id),
-            state: match alert.state {
-                alert::AlertState::New => State::New,
-                alert::AlertState::Update => State::Update,
-                alert::AlertState::Resolved => State::Resolved,
-            },
+            state: alert.state.into(),
             detector: Text::Borrowed(alert.detector),
             ioc: alert.ioc,
             pillar: match alert.pillar {
@@ -198,35 +197,64 @@ impl<'a> From<&'a alert::Alert> for Alert<'a> {
                 alert::Pillar::Infrastructure => Pillar::Infrastructure,
                 alert::Pillar::Behavior => Pillar::Behavior,
             },
-            severity: match alert.severity {
-                alert::Severity::Low => Severity::Low,
-                alert::Severity::Medium => Severity::Medium,
-                alert::Severity::High => Severity::High,
-                alert::Severity::Critical => Severity::Critical,
-            },
+            severity: alert.severity.into(),
             confidence: hundredths(alert.confidence),
             title: Text::Borrowed(&alert.title),
             summary: Text::Borrowed(&alert.summary),
-            actor: alert.actor.as_ref().map(|actor| Actor {
-                kind: actor.kind.into(),
-                id: Text::Borrowed(&actor.id),
-            }),
-            target: Target {
-                endpoint: alert.target.endpoint.as_deref().map(Text::Borrowed),
-                destination: alert.target.destination.as_deref().map(Text::Borrowed),
-                process: alert.target.process.as_deref().map(Text::Borrowed),
-                file: alert.target.file.as_deref().map(Text::Borrowed),
-            },
+            actor: alert.actor.as_ref().map(Actor::from),
+            target: Target::from(&alert.target),
             evidence: Evidence::from(&alert.evidence),
             count: alert.count,
             first_seen: Time(alert.first_seen),
             last_seen: Time(alert.last_seen),
+            incident: alert.incident.as_deref().map(Text::Borrowed),
             coverage: alert.coverage,
             references: References {
                 owasp_api: entries(alert.owasp_api),
                 attack: entries(alert.attack),
             },
             resolved_by: alert.resolved_by.as_deref().map(Text::Borrowed),
+        }
+    }
+}
+
+impl From<alert::AlertState> for State {
+    fn from(state: alert::AlertState) -> Self {
+        match state {
+            alert::AlertState::New => Self::New,
+            alert::AlertState::Update => Self::Update,
+            alert::AlertState::Resolved => Self::Resolved,
+        }
+    }
+}
+
+impl From<alert::Severity> for Severity {
+    fn from(severity: alert::Severity) -> Self {
+        match severity {
+            alert::Severity::Low => Self::Low,
+            alert::Severity::Medium => Self::Medium,
+            alert::Severity::High => Self::High,
+            alert::Severity::Critical => Self::Critical,
+        }
+    }
+}
+
+impl<'a> From<&'a alert::Actor> for Actor<'a> {
+    fn from(actor: &'a alert::Actor) -> Self {
+        Self {
+            kind: actor.kind.into(),
+            id: Text::Borrowed(&actor.id),
+        }
+    }
+}
+
+impl<'a> From<&'a alert::Target> for Target<'a> {
+    fn from(target: &'a alert::Target) -> Self {
+        Self {
+            endpoint: target.endpoint.as_deref().map(Text::Borrowed),
+            destination: target.destination.as_deref().map(Text::Borrowed),
+            process: target.process.as_deref().map(Text::Borrowed),
+            file: target.file.as_deref().map(Text::Borrowed),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::enrich::identity::{Identity, IdentityKind, IdentitySource};
 use crate::enrich::networks::{NetworkKind, Whereabouts};
 use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
 use crate::flow::{FiveTuple, Transport};
+use crate::incident::{Incident, Pillars};
 use crate::protocol::taps::FieldOrder;
 use crate::protocol::tls::ServerHello;
 use crate::record::{
@@ -194,6 +195,7 @@ pub(crate) fn flow() -> FlowRecord {
             flow: FLOW,
             turn: 3,
             request: Some(Arc::from("POST /orders")),
+            client: None,
             in_flight: 4,
             confidence: 0.25,
         }),
@@ -263,6 +265,7 @@ pub(crate) fn alert() -> Alert {
         count: 3,
         first_seen: START,
         last_seen: START + Duration::from_secs(5),
+        incident: Some(Arc::from("inc-0123456789abcdef")),
         coverage: Some(0.5),
         owasp_api: &["API10"],
         attack: &["T1071"],
@@ -275,11 +278,52 @@ pub(crate) fn least_alert() -> Alert {
     alert.actor = None;
     alert.ioc = None;
     alert.coverage = None;
+    alert.incident = None;
     alert.target = Target::default();
     alert.evidence.samples.clear();
     alert.evidence.observed = Quantity::Number(1.5);
     alert.evidence.expected = Quantity::Number(f64::INFINITY);
     alert
+}
+
+pub(crate) fn incident() -> Incident {
+    let alert = alert();
+    Incident {
+        id: Arc::from("inc-0123456789abcdef"),
+        state: AlertState::Update,
+        title: "a new destination, then exfiltration against pay.example.net".to_owned(),
+        summary: "2 alerts of 2 detectors".to_owned(),
+        advice: "Cut this host off from pay.example.net.".to_owned(),
+        severity: Severity::Critical,
+        score: 0.912_3,
+        pillars: Pillars {
+            infrastructure: 0.675,
+            behavior: 0.75,
+            ..Pillars::default()
+        },
+        actors: alert.actor.into_iter().collect(),
+        targets: vec![alert.target],
+        alerts: vec![alert.id, Arc::from("exfiltration-1")],
+        left_out: 3,
+        count: 12,
+        first_seen: START,
+        last_seen: START + Duration::from_secs(60),
+        reaction_s: Some(40.0),
+        merged_into: None,
+        resolved_by: None,
+    }
+}
+
+pub(crate) fn least_incident() -> Incident {
+    Incident {
+        state: AlertState::Resolved,
+        actors: Vec::new(),
+        targets: Vec::new(),
+        left_out: 0,
+        reaction_s: None,
+        merged_into: Some(Arc::from("inc-0000000000000001")),
+        ..incident()
+    }
 }
 
 pub(crate) fn stats() -> StatsRecord {
@@ -296,6 +340,7 @@ pub(crate) fn stats() -> StatsRecord {
         bytes_counted: 5_000,
         bytes_understood: 4_000,
         alerts: 1,
+        incidents: 1,
         learning: 2,
         cpu_ms: Some(250),
         rss_bytes: Some(30_000_000),
@@ -358,6 +403,8 @@ pub(crate) fn every() -> Vec<Record> {
         Body::Tls(Arc::new(least_tls)),
         Body::Alert(Arc::new(alert())),
         Body::Alert(Arc::new(least_alert())),
+        Body::Incident(Arc::new(incident())),
+        Body::Incident(Arc::new(least_incident())),
         Body::Stats(Arc::new(stats())),
         Body::Stats(Arc::new(StatsRecord::default())),
     ]

@@ -51,6 +51,7 @@ impl RecordType {
             Body::Dns(_) => Self::Dns,
             Body::Tls(_) => Self::Tls,
             Body::Alert(_) => Self::Alert,
+            Body::Incident(_) => Self::Incident,
             Body::Stats(_) => Self::Stats,
         }
     }

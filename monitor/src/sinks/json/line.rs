@@ -8,6 +8,7 @@ use super::dns::Dns;
 use super::escape::append_line;
 use super::flow::Flow;
 use super::http::Http;
+use super::incident::Incident;
 use super::kind::RecordType;
 use super::stats::Stats;
 use super::tls::Tls;
@@ -59,6 +60,7 @@ pub fn write_record(
         Body::Dns(body) => append_line(out, &Line::new(kind, time, host, Dns::from(&**body))),
         Body::Tls(body) => append_line(out, &Line::new(kind, time, host, Tls::from(&**body))),
         Body::Alert(body) => append_line(out, &Line::new(kind, time, host, Alert::from(&**body))),
+        Body::Incident(body) => append_line(out, &Line::new(kind, time, host, Incident::from(&**body))),
         Body::Stats(body) => append_line(out, &Line::new(kind, time, host, Stats::from(&**body))),
     }
 }

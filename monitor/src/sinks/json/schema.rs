@@ -7,7 +7,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
-use super::{Alert, Dns, Flow, Http, Line, RecordType, Stats, Tls};
+use super::{Alert, Dns, Flow, Http, Incident, Line, RecordType, Stats, Tls};
 
 /// Dialect of all of them.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -21,7 +21,8 @@ pub fn of(kind: RecordType) -> Option<Value> {
         RecordType::Tls => Some(line::<Tls<'static>>(kind)),
         RecordType::Alert => Some(line::<Alert<'static>>(kind)),
         RecordType::Stats => Some(line::<Stats<'static>>(kind)),
-        RecordType::File | RecordType::Incident => None,
+        RecordType::Incident => Some(line::<Incident<'static>>(kind)),
+        RecordType::File => None,
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
 
     #[test]
     fn types_that_nothing_writes_have_no_schema() {
-        assert_eq!(of(RecordType::Incident), None);
-        assert_eq!(any()["oneOf"].as_array().unwrap().len(), 6);
+        assert_eq!(of(RecordType::File), None);
+        assert_eq!(any()["oneOf"].as_array().unwrap().len(), 7);
     }
 }

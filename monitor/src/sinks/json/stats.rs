@@ -22,6 +22,9 @@ pub struct Stats<'a> {
     pub coverage: Bytes,
     /// Alerts raised.
     pub alerts: u64,
+    /// Incidents that they are.
+    #[serde(default)]
+    pub incidents: u64,
     /// Subjects that are still learning what is normal.
     pub learning: u64,
     /// CPU time of the daemon since its start, milliseconds; live only.
@@ -97,6 +100,7 @@ impl<'a> From<&'a StatsRecord> for Stats<'a> {
                 understood_bytes: record.bytes_understood,
             },
             alerts: record.alerts,
+            incidents: record.incidents,
             learning: record.learning,
             cpu_ms: record.cpu_ms,
             rss_bytes: record.rss_bytes,

@@ -165,6 +165,7 @@ fn every_line_reads_back_as_what_was_written() {
             Body::Dns(_) => check::<Dns<'static>>(&value),
             Body::Tls(_) => check::<Tls<'static>>(&value),
             Body::Alert(_) => check::<Alert<'static>>(&value),
+            Body::Incident(_) => check::<Incident<'static>>(&value),
             Body::Stats(_) => check::<Stats<'static>>(&value),
         }
     }

@@ -13,16 +13,10 @@ const NAME: usize = 120;
 /// Entries of a list that are shown.
 const LIST: usize = 5;
 
-/// One line of what, two of why, one that names it; all but the first are indented.
-pub fn alert(style: Style, time: Time, alert: &Alert<'_>) -> String {
+/// One line of what, two of why, one that names it; all but the first are indented. `below` its incident that is not named.
+pub fn alert(style: Style, time: Time, alert: &Alert<'_>, below: bool) -> String {
     let evidence = &alert.evidence;
-    let severity = match alert.severity {
-        _ if alert.state == State::Resolved => style.green("RESOLVED"),
-        Severity::Low => style.dim("LOW     "),
-        Severity::Medium => style.yellow("MEDIUM  "),
-        Severity::High => style.red("HIGH    "),
-        Severity::Critical => style.red("CRITICAL"),
-    };
+    let severity = badge(style, alert.state, alert.severity);
     let more = match alert.state {
         State::New => String::new(),
         State::Update => format!(" ({} observations)", alert.count),
@@ -57,7 +51,18 @@ pub fn alert(style: Style, time: Time, alert: &Alert<'_>) -> String {
             printable(&evidence.would_not_alert, SENTENCE)
         );
     }
-    text + "\n          " + &style.dim(facts(alert))
+    text + "\n          " + &style.dim(facts(alert, below))
+}
+
+/// How bad, or that it is over.
+pub(super) fn badge(style: Style, state: State, severity: Severity) -> String {
+    match severity {
+        _ if state == State::Resolved => style.green("RESOLVED"),
+        Severity::Low => style.dim("LOW     "),
+        Severity::Medium => style.yellow("MEDIUM  "),
+        Severity::High => style.red("HIGH    "),
+        Severity::Critical => style.red("CRITICAL"),
+    }
 }
 
 /// A quantity of evidence with its unit.
@@ -78,7 +83,7 @@ pub fn amount(quantity: &Quantity<'_>, unit: Option<&str>) -> String {
     }
 }
 
-fn facts(alert: &Alert<'_>) -> String {
+fn facts(alert: &Alert<'_>, below: bool) -> String {
     let actor = alert
         .actor
         .as_ref()
@@ -92,6 +97,11 @@ fn facts(alert: &Alert<'_>) -> String {
         to("at", target.endpoint.as_ref()),
         to("file", target.file.as_ref()),
         Some(format!("confidence {:.2}", alert.confidence)),
+        alert
+            .incident
+            .as_ref()
+            .filter(|_| !below)
+            .map(|incident| format!("of {}", name(incident))),
         Some(format!("monitor explain {}", name(&alert.id))),
     ]
     .into_iter()

@@ -1,27 +1,33 @@
-//! Readable lines for people: one an alert with its evidence below, one each for everything else.
+//! Readable lines for people: one an incident, its alerts with their evidence below, one each for everything else.
 //!
 //! Captured text is shown with its control characters spelled out, so that nothing on the wire can drive a terminal.
 
 mod alert;
+mod incident;
 mod line;
 mod printable;
 mod style;
 pub mod units;
 
 pub use alert::{alert, amount};
+pub use incident::incident;
 pub use line::{dns, flow, http, process, stats, tls};
 pub use printable::printable;
 pub use style::Style;
 
-use super::json::{Alert, Dns, Flow, Http, Stats, Time, Tls};
+use std::sync::Arc;
+
+use super::json::{Alert, Dns, Flow, Http, Incident, Stats, Time, Tls};
 use super::output::Encode;
 use crate::record::{Body, Record};
 use crate::time::Timestamp;
 
 /// Encodes records as readable lines.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terminal {
     style: Style,
+    /// The incident that was shown last: what follows of it stands below it.
+    incident: Option<Arc<str>>,
 }
 
 impl Terminal {
@@ -29,12 +35,13 @@ impl Terminal {
     pub fn for_stdout() -> Self {
         Self {
             style: Style::from_environment(),
+            incident: None,
         }
     }
 
     /// In this style.
     pub const fn new(style: Style) -> Self {
-        Self { style }
+        Self { style, incident: None }
     }
 }
 
@@ -46,13 +53,29 @@ impl Encode for Terminal {
             Body::Flow(body) => flow(style, time, &Flow::from(&**body)),
             Body::Dns(body) => dns(style, time, &Dns::from(&**body)),
             Body::Tls(body) => tls(style, time, &Tls::from(&**body)),
-            Body::Alert(body) => alert(style, time, &Alert::from(&**body)),
+            Body::Alert(body) => {
+                let below = body.incident.is_some() && body.incident == self.incident;
+                let text = alert(style, time, &Alert::from(&**body), below);
+                if below { indented(&text) } else { text }
+            }
+            Body::Incident(body) => {
+                self.incident = Some(Arc::clone(&body.id));
+                incident(style, time, &Incident::from(&**body))
+            }
             Body::Stats(body) => stats(style, time, &Stats::from(&**body)),
         };
         out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
         Ok(())
     }
+}
+
+/// Two columns further in.
+fn indented(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Time of day, UTC: enough for someone who watches.
@@ -88,6 +111,26 @@ mod tests {
     fn every_record_has_a_readable_form() {
         let all: String = examples::every().iter().map(lines).collect();
         insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn alerts_stand_below_their_incident() {
+        let mut terminal = Terminal::new(Style::PLAIN);
+        let mut shown = |body| {
+            let mut out = Vec::new();
+            terminal.encode(&mut out, &Record { time: START, body }, START).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let alert = || Body::Alert(examples::alert().into());
+        assert!(shown(alert()).contains("· of inc-0123456789abcdef ·"));
+        assert_eq!(shown(Body::Incident(examples::incident().into())).lines().count(), 1);
+        let below = shown(alert());
+        assert!(below.lines().all(|line| line.starts_with("  ")), "{below}");
+        assert!(!below.contains("inc-"), "{below}");
+        let mut other = examples::incident();
+        other.id = "inc-2".into();
+        shown(Body::Incident(other.into()));
+        assert!(shown(alert()).starts_with("22:13:20Z HIGH"));
     }
 
     #[test]

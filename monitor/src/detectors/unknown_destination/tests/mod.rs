@@ -145,7 +145,7 @@ impl World {
         let mut latest: Vec<Arc<Alert>> = Vec::new();
         for record in &self.records {
             let Body::Alert(alert) = &record.body else {
-                panic!("{record:?} is no alert");
+                continue;
             };
             match latest.iter_mut().find(|known| known.id == alert.id) {
                 Some(known) => *known = alert.clone(),
@@ -198,6 +198,7 @@ fn observation(now: Timestamp, cookie: u64, event: FlowEvent, flow: &Flow) -> Ob
         flow: FlowId::default(),
         turn: 1,
         request: Some(request.into()),
+        client: None,
         in_flight: 1,
         confidence: 1.0,
     };
