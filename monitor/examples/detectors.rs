@@ -129,12 +129,12 @@ fn cost(names: &[&str], all: &[Observation], ordinary: &[Observation]) -> f64 {
             let mut registry = Registry::new(&config);
             let mut findings = Vec::new();
             for seen in all {
-                registry.observe(seen, &mut findings);
+                registry.observe(NOW, seen, &mut findings);
             }
             let began = Instant::now();
             for _ in 0..LAPS {
                 for seen in ordinary {
-                    registry.observe(seen, &mut findings);
+                    registry.observe(NOW, seen, &mut findings);
                 }
             }
             began.elapsed().as_nanos() as f64 / (LAPS * ordinary.len()) as f64

@@ -394,7 +394,7 @@ impl Pipeline {
             views.observe(observation);
         }
         let mut findings = std::mem::take(&mut self.findings);
-        self.registry.observe(observation, &mut findings);
+        self.registry.observe(self.now, observation, &mut findings);
         self.file(findings, out);
     }
 

@@ -5,6 +5,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use crate::alert::Alert;
 use crate::enrich::agents::AgentClass;
 use crate::enrich::fingerprint::Fingerprint;
@@ -124,26 +126,26 @@ impl Incomplete {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
     /// Method as on the wire; empty where it is not known.
-    pub method: String,
+    pub method: CompactString,
     /// Request target as on the wire, secret parameters replaced by fingerprints; empty where it is not
     /// known.
-    pub target: String,
+    pub target: CompactString,
     /// Path of the target, without query; empty where it is not known.
-    pub path: String,
+    pub path: CompactString,
     /// `METHOD /path/{id}`, of requests to this host.
     pub endpoint: Option<Arc<str>>,
     /// Whether an OpenAPI document names it; absent where none is given.
     pub documented: Option<bool>,
     /// `Host`, or the authority of an absolute target.
-    pub host: Option<String>,
+    pub host: Option<CompactString>,
     /// `User-Agent`.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<CompactString>,
     /// What that says that it is.
     pub agent_class: Option<AgentClass>,
     /// `Content-Type`.
-    pub content_type: Option<String>,
+    pub content_type: Option<CompactString>,
     /// What an extended CONNECT asks for (RFC 8441): `websocket`.
-    pub protocol: Option<String>,
+    pub protocol: Option<CompactString>,
     /// Bytes from the first of the request line to the last of the empty line. HTTP/2: payload of the HEADERS and
     /// CONTINUATION frames, trailers too.
     pub header_bytes: u64,
@@ -159,7 +161,7 @@ pub struct Response {
     /// Status code.
     pub status: u16,
     /// `Content-Type`.
-    pub content_type: Option<String>,
+    pub content_type: Option<CompactString>,
     /// Like the request's.
     pub header_bytes: u64,
     /// Like the request's.

@@ -303,6 +303,7 @@ impl<C: Core, S: Source> Engine<C, S> {
         stats.cpu_ms = Some(vitals::cpu_ms());
         stats.rss_bytes = vitals::rss_bytes();
         let unwritten = self.ends.outputs.iter().map(|output| output.tally.lost()).sum();
+        stats.left_out.push(("history_full_second", self.history.passed_over()));
         stats.lost.push(("output_queue_full", self.ends.outbox.lost()));
         stats.lost.push(("output_unwritable", unwritten));
     }

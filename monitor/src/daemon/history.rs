@@ -10,6 +10,9 @@ use crate::record::{Body, Record};
 /// Transactions kept: some 2 MB, which is what the second-level cache of a core holds. Each new record takes the memory of
 /// the oldest one, so a longer list costs every transaction a few misses.
 const REQUESTS: usize = 2_000;
+/// Of which at most so many are of one second: the oldest then are four seconds old at any rate, and a busy host's
+/// transactions go back to memory that is still warm.
+const REQUESTS_A_SECOND: usize = 500;
 /// Resolved alerts kept. Those that are open are the engine's.
 const RESOLVED: usize = 1_000;
 /// Resolved incidents kept; each lists hundreds of alerts at most.
@@ -19,6 +22,9 @@ const ENDED: usize = 500;
 #[derive(Debug, Default)]
 pub(super) struct History {
     requests: VecDeque<Record>,
+    /// The second that is running, and how many of it are kept.
+    second: (u64, usize),
+    passed_over: u64,
     resolved: VecDeque<Record>,
     ended: VecDeque<Record>,
 }
@@ -27,7 +33,7 @@ impl History {
     /// Keeps the record if it is of a kind that is kept.
     pub(super) fn keep(&mut self, record: &Record) {
         match &record.body {
-            Body::Http(_) => push(&mut self.requests, REQUESTS, record),
+            Body::Http(_) => self.keep_request(record),
             Body::Alert(alert) => match alert.state {
                 AlertState::New | AlertState::Update => {}
                 AlertState::Resolved => push(&mut self.resolved, RESOLVED, record),
@@ -38,6 +44,24 @@ impl History {
             },
             Body::Flow(_) | Body::Dns(_) | Body::Tls(_) | Body::Stats(_) => {}
         }
+    }
+
+    fn keep_request(&mut self, record: &Record) {
+        let second = record.time.as_nanos() / 1_000_000_000;
+        if self.second.0 != second {
+            self.second = (second, 0);
+        }
+        if self.second.1 < REQUESTS_A_SECOND {
+            self.second.1 += 1;
+            push(&mut self.requests, REQUESTS, record);
+        } else {
+            self.passed_over += 1;
+        }
+    }
+
+    /// Transactions that were not kept since their second had enough.
+    pub(super) fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// The latest transactions, in order of time.
@@ -153,12 +177,16 @@ mod tests {
         assert_eq!(history.resolved().len(), RESOLVED);
         assert_eq!(history.alert("0", &[]), None);
         assert!(history.alert("1004", &[]).is_some());
-        let http = Record {
-            time: START,
+        let http = |i: usize| Record {
+            time: START + Duration::from_millis(i as u64),
             body: Body::Http(examples::http().into()),
         };
-        for _ in 0..REQUESTS + 5 {
-            history.keep(&http);
+        for i in 0..1_000 {
+            history.keep(&http(i));
+        }
+        assert_eq!((history.requests().len(), history.passed_over()), (500, 500));
+        for i in 0..REQUESTS + 5 {
+            history.keep(&http(10 * i));
         }
         assert_eq!(history.requests().len(), REQUESTS);
     }

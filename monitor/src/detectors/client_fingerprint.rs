@@ -195,8 +195,9 @@ impl ClientFingerprint {
             address,
             only: true,
             agent: request
-                .and_then(|request| request.user_agent.clone())
-                .unwrap_or_default(),
+                .and_then(|request| request.user_agent.as_deref())
+                .unwrap_or_default()
+                .to_owned(),
             library,
             crowd,
             endpoint: endpoint.cloned(),

@@ -202,12 +202,18 @@ pub fn allotments(config: &Config) -> Vec<Allotment> {
     tests(config).into_iter().flat_map(of).collect()
 }
 
+/// Detectors are asked when they want to be called this long after an observation, at the latest: asking two dozen of them
+/// after each costs as much as one of them does. None needs its call to be more exact.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
 /// The detectors that are enabled.
 pub struct Registry {
     detectors: Vec<Box<dyn Detector>>,
     allotments: Vec<Allotment>,
-    /// When the first of them wants [`Detector::expire`]: asked for with every event, so it is not gathered each time.
+    /// When the first of them wanted [`Detector::expire`] when all were last asked.
     due: Option<Timestamp>,
+    /// The first observation since then: it may have made one want it earlier.
+    unasked: Option<Timestamp>,
 }
 
 impl Registry {
@@ -217,17 +223,18 @@ impl Registry {
             detectors: enabled(config),
             allotments: allotments(config),
             due: None,
+            unasked: None,
         };
         registry.settle();
         registry
     }
 
-    /// Shows an observation to every detector.
-    pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
+    /// Shows an observation, made at `now`, to every detector.
+    pub fn observe(&mut self, now: Timestamp, observation: &Observation, findings: &mut Vec<Finding>) {
         for detector in &mut self.detectors {
             detector.observe(observation, findings);
         }
-        self.settle();
+        self.unasked.get_or_insert(now);
     }
 
     /// Tells every detector that time has come to `now`.
@@ -250,7 +257,8 @@ impl Registry {
 
     /// When [`Self::expire`] is wanted next.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.due
+        let ask = self.unasked.map(|since| since + ASK_EVERY);
+        self.due.into_iter().chain(ask).min()
     }
 
     /// Subjects that are still learning, over all detectors.
@@ -299,6 +307,7 @@ impl Registry {
     fn settle(&mut self) {
         let detectors = self.detectors.iter();
         self.due = detectors.filter_map(|detector| detector.next_timeout()).min();
+        self.unasked = None;
     }
 }
 

@@ -49,9 +49,9 @@ pub(crate) fn request(client: &str, endpoint: &str, status: u16) -> Made {
         server_name: None,
         process: None,
         request: Some(Box::new(Request {
-            method: method.to_owned(),
-            target: path.to_owned(),
-            path: path.to_owned(),
+            method: method.into(),
+            target: path.into(),
+            path: path.into(),
             endpoint: Some(endpoint.into()),
             header_bytes: 200,
             ..Request::default()
@@ -107,7 +107,7 @@ impl Made {
     /// It says that it is this agent, and writes its fields in the order of that number.
     pub(crate) fn agent(mut self, agent: &str, order: u8) -> Self {
         if let Some(request) = &mut self.0.request {
-            request.user_agent = Some(agent.to_owned());
+            request.user_agent = Some(agent.into());
         }
         let mut fields = FieldOrder::default();
         fields.add(&[b'x', order]);

@@ -275,9 +275,9 @@ impl Pipeline {
         };
         if let Some(request) = &mut request {
             if let std::borrow::Cow::Owned(redacted) = self.privacy.redact_target(&request.target) {
-                request.target = redacted;
+                request.target = redacted.into();
                 // What the target does not hide its path has no need to.
-                request.path = self.privacy.redact_target(&request.path).into_owned();
+                request.path = self.privacy.redact_target(&request.path).into_owned().into();
                 grpc = grpc
                     .and_then(|call| GrpcCall::new(&request.path, call.status))
                     .map(Box::new);
@@ -290,7 +290,7 @@ impl Pipeline {
             request.agent_class = request.user_agent.as_deref().and_then(|agent| self.agents.class(agent));
             // The authority of an absolute target may carry a password.
             if let Some((_, bare)) = request.host.as_deref().and_then(|host| host.rsplit_once('@')) {
-                request.host = Some(bare.to_owned());
+                request.host = Some(bare.into());
             }
         }
         if role == HttpRole::Client && flow.name.is_none() {

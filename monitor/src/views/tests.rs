@@ -114,7 +114,7 @@ fn what_an_alert_names_is_told_apart_from_then_on() {
     let ask = |client: &str, agent: &str| {
         let mut made = request(client, "GET /", 401);
         if let Some(request) = &mut made.0.request {
-            request.user_agent = Some(agent.to_owned());
+            request.user_agent = Some(agent.into());
         }
         if let Some(client) = &mut made.0.client {
             client.whereabouts = Some(Arc::new(Whereabouts {

@@ -98,8 +98,8 @@ fn is_http1(http: &HttpRecord) -> bool {
 fn line(http: &HttpRecord) -> Line {
     let request = http.request.as_ref();
     (
-        request.map(|r| r.method.clone()).unwrap_or_default(),
-        request.map(|r| r.target.clone()).unwrap_or_default(),
+        request.map(|r| r.method.to_string()).unwrap_or_default(),
+        request.map(|r| r.target.to_string()).unwrap_or_default(),
         bare_host(request.and_then(|r| r.host.as_deref()).unwrap_or_default()),
         http.response.as_ref().map_or(0, |r| r.status),
     )

@@ -99,9 +99,9 @@ fn transactions(log: &Log, seen: &Seen) -> Verdict {
         .map(|http| {
             let request = http.request.as_ref();
             (
-                request.map(|r| r.method.clone()).unwrap_or_default(),
+                request.map(|r| r.method.to_string()).unwrap_or_default(),
                 request.map(|r| decoded(&r.target)).unwrap_or_default(),
-                request.and_then(|r| r.host.clone()).unwrap_or_default(),
+                request.and_then(|r| r.host.as_deref()).unwrap_or_default().to_owned(),
                 http.response.as_ref().map_or(0, |r| u64::from(r.status)),
             )
         })

@@ -22,8 +22,8 @@ fn odd(client: &str, anomalies: &[&'static str], status: u16) -> Made {
 fn get(client: &str, target: &str, status: u16) -> Made {
     let mut made = request(client, "GET /*", status);
     let request = made.0.request.as_mut().unwrap();
-    request.target = target.to_owned();
-    request.path = target.split('?').next().unwrap().to_owned();
+    request.target = target.into();
+    request.path = target.split('?').next().unwrap().into();
     made
 }
 

@@ -13,7 +13,7 @@ fn asked(endpoint: &str, status: u16, documented: Option<bool>, content_type: &s
     let mut made = request("198.51.100.7", endpoint, status);
     made.0.request.as_mut().unwrap().documented = documented;
     if let Some(response) = &mut made.0.response {
-        response.content_type = (!content_type.is_empty()).then(|| content_type.to_owned());
+        response.content_type = (!content_type.is_empty()).then(|| content_type.into());
     }
     made
 }

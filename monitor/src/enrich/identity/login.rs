@@ -219,7 +219,7 @@ mod tests {
         let mut said = Said::new(login);
         said.ask(body.as_bytes(), false);
         let request = Request {
-            content_type: Some(content_type.to_owned()),
+            content_type: Some(content_type.into()),
             ..Request::default()
         };
         assert_eq!(rules().user(&said, &request).as_deref(), user, "{body}");
@@ -261,14 +261,14 @@ mod tests {
     fn check(login: Login, status: u16, location: Option<&str>, body: &str, outcome: LoginOutcome) {
         let mut said = Said::new(login);
         said.answer(body.as_bytes(), false);
-        said.location = location.map(str::to_owned);
+        said.location = location.map(Into::into);
         let request = Request {
-            content_type: Some(FORM.to_owned()),
+            content_type: Some(FORM.into()),
             ..Request::default()
         };
         let response = Response {
             status,
-            content_type: Some(if body.starts_with('<') { "text/html; x" } else { JSON }.to_owned()),
+            content_type: Some(if body.starts_with('<') { "text/html; x" } else { JSON }.into()),
             ..Response::default()
         };
         assert_eq!(

@@ -27,8 +27,8 @@ impl Bench {
             self.config.identity.logins(&self.config.login),
         );
         let request = Request {
-            method: "GET".to_owned(),
-            target: target.to_owned(),
+            method: "GET".into(),
+            target: target.into(),
             ..Request::default()
         };
         let taken = taps.take(&request, fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())), true);

@@ -45,7 +45,7 @@ impl<'a> Fields<'a> {
     /// One field; white space around the value is gone already.
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
+            4 if is(name, b"Host") => {
                 if self.host.is_some() {
                     self.anomalies.add(Anomaly::RepeatedHost);
                 } else {
@@ -53,19 +53,19 @@ impl<'a> Fields<'a> {
                     self.anomalies.add_if(!is_host(value), Anomaly::BadHost);
                 }
             }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = self.upgrade.or_else(|| upgrade(value)),
-            10 if name.eq_ignore_ascii_case(b"connection") => self.add_connection(value),
-            8 if name.eq_ignore_ascii_case(b"location") => {
+            7 if is(name, b"Upgrade") => self.upgrade = self.upgrade.or_else(|| upgrade(value)),
+            10 if is(name, b"Connection") => self.add_connection(value),
+            8 if is(name, b"Location") => {
                 self.location.get_or_insert(value);
             }
-            10 if name.eq_ignore_ascii_case(b"user-agent") => {
+            10 if is(name, b"User-Agent") => {
                 self.user_agent.get_or_insert(value);
             }
-            12 if name.eq_ignore_ascii_case(b"content-type") => {
+            12 if is(name, b"Content-Type") => {
                 self.content_type.get_or_insert(value);
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.add_coding(value),
+            14 if is(name, b"Content-Length") => self.add_length(value),
+            17 if is(name, b"Transfer-Encoding") => self.add_coding(value),
             14 => self
                 .anomalies
                 .add_if(looks_like(name, b"content-length"), Anomaly::LookalikeField),
@@ -127,6 +127,12 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+/// Whether a field has this name; as most write it, without a look at each letter.
+#[inline]
+fn is(name: &[u8], usual: &[u8]) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
 }
 
 /// Only digits: no sign, no white space, at least one, within 64 bits.

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use compact_str::CompactString;
 use httparse::Status;
 
 use super::anomaly::{Anomalies, Anomaly};
@@ -73,7 +74,7 @@ pub(super) struct ResponseHead {
     /// Version.
     pub version: HttpVersion,
     /// `Content-Type`, printable.
-    pub content_type: Option<String>,
+    pub content_type: Option<CompactString>,
     /// `Content-Length`.
     pub length: Option<u64>,
     /// `Transfer-Encoding`.
@@ -81,7 +82,7 @@ pub(super) struct ResponseHead {
     /// `Upgrade`.
     pub upgrade: Option<App>,
     /// `Location` of a redirect, printable.
-    pub location: Option<String>,
+    pub location: Option<CompactString>,
     /// Another response may follow.
     pub persists: bool,
     /// Oddities.

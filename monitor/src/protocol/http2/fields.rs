@@ -1,5 +1,7 @@
 //! The fields of one header block that matter for framing and for records.
 
+use compact_str::CompactString;
+
 use super::anomaly::{Anomalies, Anomaly};
 use super::hpack::Field;
 use crate::protocol::identify::is_tchar;
@@ -9,25 +11,25 @@ use crate::protocol::text::{MAX_TARGET, MAX_TEXT, printable};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
     /// `:method`.
-    pub method: Option<String>,
+    pub method: Option<CompactString>,
     /// `:path`, with query.
-    pub target: Option<String>,
+    pub target: Option<CompactString>,
     /// `:path` up to its query.
-    pub path: Option<String>,
+    pub path: Option<CompactString>,
     /// `:authority`.
-    pub authority: Option<String>,
+    pub authority: Option<CompactString>,
     /// `:protocol` (RFC 8441).
-    pub protocol: Option<String>,
+    pub protocol: Option<CompactString>,
     /// `:status`; 0 where it is no number of three digits.
     pub status: Option<u16>,
     /// First `host`.
-    pub host: Option<String>,
+    pub host: Option<CompactString>,
     /// First `user-agent`.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<CompactString>,
     /// First `content-type`.
-    pub content_type: Option<String>,
+    pub content_type: Option<CompactString>,
     /// `location`.
-    pub location: Option<String>,
+    pub location: Option<CompactString>,
     /// First readable `content-length`.
     pub length: Option<u64>,
     /// First readable `grpc-status`.
@@ -179,14 +181,14 @@ impl Fields {
 }
 
 /// The first value stays.
-fn keep(field: &mut Option<String>, value: &[u8]) {
+fn keep(field: &mut Option<CompactString>, value: &[u8]) {
     if field.is_none() {
         *field = Some(printable(value, MAX_TEXT));
     }
 }
 
 /// The first value stays; true where there was one.
-fn replace(field: &mut Option<String>, value: &[u8]) -> bool {
+fn replace(field: &mut Option<CompactString>, value: &[u8]) -> bool {
     let before = field.is_some();
     keep(field, value);
     before

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use compact_str::CompactString;
+
 use crate::record::Request;
 use crate::template::Endpoint;
 
@@ -116,7 +118,7 @@ pub struct Said {
     /// The start of the response's body.
     pub answered: Start,
     /// `Location` of the response.
-    pub location: Option<String>,
+    pub location: Option<CompactString>,
 }
 
 /// The start of a body.
@@ -204,9 +206,9 @@ mod tests {
 
     fn request(method: &str, path: &str, content_type: &str) -> Request {
         Request {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            content_type: Some(content_type.to_owned()),
+            method: method.into(),
+            path: path.into(),
+            content_type: Some(content_type.into()),
             ..Request::default()
         }
     }

@@ -79,7 +79,7 @@ impl ClientHello {
                 while let (Some(kind), Some(name)) = (names.u8(), names.long()) {
                     if kind == HOST_NAME && !name.is_empty() && self.server_name.is_none() {
                         let name = name.strip_suffix(b".").unwrap_or(name);
-                        self.server_name = Some(printable(&name.to_ascii_lowercase(), MAX_TEXT));
+                        self.server_name = Some(printable(&name.to_ascii_lowercase(), MAX_TEXT).into());
                     }
                 }
             }
@@ -90,7 +90,7 @@ impl ClientHello {
                 while let Some(name) = names.short() {
                     ja4.alpn(name);
                     if self.alpn.len() < MAX_ALPN && !is_grease_name(name) {
-                        self.alpn.push(printable(name, MAX_TEXT));
+                        self.alpn.push(printable(name, MAX_TEXT).into());
                     }
                 }
             }

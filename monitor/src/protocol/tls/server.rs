@@ -60,7 +60,7 @@ impl ServerHello {
                     extension::SUPPORTED_VERSIONS => version = content.u16().unwrap_or(version),
                     extension::ALPN => {
                         let name = content.long().and_then(|names| Cursor(names).short());
-                        alpn = name.map(|name| printable(name, MAX_TEXT));
+                        alpn = name.map(|name| printable(name, MAX_TEXT).into());
                     }
                     // Others say nothing that is kept.
                     _ => {}

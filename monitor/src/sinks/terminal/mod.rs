@@ -138,9 +138,9 @@ mod tests {
         let evil = "a\u{1b}[31m\r\n\u{9b}2J\u{202e}";
         let mut http = examples::http();
         let request = http.request.as_mut().unwrap();
-        request.method = evil.to_owned();
-        request.path = evil.to_owned();
-        request.host = Some(evil.to_owned());
+        request.method = evil.into();
+        request.path = evil.into();
+        request.host = Some(evil.into());
         let mut alert = examples::alert();
         alert.summary = evil.to_owned();
         alert.title = evil.to_owned();
