@@ -1,6 +1,7 @@
 //! What a detector says when it has seen something: the matter of an alert, without the life of one.
 
 pub mod occurrence;
+pub mod words;
 
 use crate::alert::{Actor, Evidence, Severity, Target};
 use crate::detectors::DetectorDoc;

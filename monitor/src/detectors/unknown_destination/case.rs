@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::DOC;
 use super::known::member_of;
-use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
+use crate::alert::{Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::first_seen::Member;
-use crate::baseline::program::{executable, is_unsettled};
+use crate::baseline::program::is_unsettled;
 use crate::finding::Finding;
+use crate::finding::words::{actor_of, bytes, path_of, plural, short_name, who};
 use crate::observation::{Destination, FlowObservation};
-use crate::record::{EndReason, FlowRecord, ProcessRef};
+use crate::record::{EndReason, FlowRecord};
 use crate::time::Timestamp;
 
 /// Sent to a new destination, this much weighs more: reports and calls are smaller, a dump is larger.
@@ -176,10 +177,7 @@ impl Case {
             confidence: self.confidence,
             title: self.title(destination.as_deref()),
             summary: self.summary(),
-            actor: path_of(record.process.as_ref()).map(|id| Actor {
-                kind: ActorKind::Process,
-                id: id.into(),
-            }),
+            actor: actor_of(record.process.as_ref()),
             target: Target {
                 destination,
                 ..Target::default()
@@ -306,63 +304,10 @@ impl Case {
     }
 }
 
-/// The program's path, `[name]` for a kernel thread; none where it is not known.
-fn path_of(process: Option<&ProcessRef>) -> Option<String> {
-    let program = process?.program.as_deref()?;
-    Some(match executable(&program.exe) {
-        "" => format!("[{}]", program.name),
-        path => path.to_owned(),
-    })
-}
-
-fn short_name(process: Option<&ProcessRef>) -> String {
-    match path_of(process) {
-        Some(path) => path.rsplit('/').next().unwrap_or(&path).to_owned(),
-        None => "an unknown process".to_owned(),
-    }
-}
-
-fn who(process: Option<&ProcessRef>) -> String {
-    let Some(process) = process else {
-        return "a process that is not known".to_owned();
-    };
-    let name = match process.program.as_deref() {
-        Some(program) if !program.name.is_empty() => program.name.clone(),
-        Some(_) | None => short_name(Some(process)),
-    };
-    let mut text = format!("{name} (pid {}, uid {})", process.owner.program.pid, process.owner.uid);
-    if let Some(container) = &process.container {
-        // Twelve digits of a container's id are what its tools show.
-        let _ = write!(text, " in container {}", container.chars().take(12).collect::<String>());
-    }
-    text
-}
-
 fn show_place(to: &Destination) -> String {
     let socket = std::net::SocketAddr::new(to.address, to.port);
     match &to.name {
         Some(name) => format!("{name} ({socket})"),
         None => socket.to_string(),
     }
-}
-
-/// Decimal units, as network people count.
-fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    let mut value = count as f64 / 1_000.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1_000.0;
-        unit += 1;
-    }
-    match count {
-        1 => "1 byte".to_owned(),
-        0..1_000 => format!("{count} bytes"),
-        _ if value < 9.95 => format!("{value:.1} {}", UNITS[unit]),
-        _ => format!("{value:.0} {}", UNITS[unit]),
-    }
-}
-
-const fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
