@@ -1,11 +1,13 @@
 //! What is normal: what detectors have learned, in bounded memory, and how it is kept over a restart; and the statistics
 //! that say when something is not ([`budget`], [`tail`], [`recent`], [`sliding`], [`distinct`], [`seasonal`], [`sketch`]).
 
+pub mod amounts;
 pub mod beginning;
 pub mod budget;
 mod bytes;
 pub mod distinct;
 pub mod first_seen;
+pub mod ledger;
 pub mod majority;
 pub mod names;
 pub mod occurrence;
