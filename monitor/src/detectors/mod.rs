@@ -9,6 +9,7 @@ pub mod client_fingerprint;
 pub mod credential_sharing;
 pub mod credential_stuffing;
 pub mod dns_tunnel;
+pub mod exfiltration;
 pub mod listed_source;
 pub mod request_anomaly;
 pub mod request_forgery;
@@ -85,6 +86,8 @@ registry! {
     credential_stuffing: CredentialStuffing,
     /// Data carried out in the names that this host looks up.
     dns_tunnel: DnsTunnel,
+    /// Far more is sent to an address outside than ever.
+    exfiltration: Exfiltration,
     /// A client, or a destination of this host, that is on a threat list.
     listed_source: ListedSource,
     /// Requests that are malformed, ambiguous, or lead where they should not.
