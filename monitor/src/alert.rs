@@ -137,6 +137,24 @@ pub enum Sample {
     Dns(Lookup),
 }
 
+impl Sample {
+    /// The endpoint that was asked for.
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Http(record) => record.request.as_ref()?.endpoint.as_deref(),
+            Self::Flow(_) | Self::Dns(_) => None,
+        }
+    }
+
+    /// The path that was asked for.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Http(record) => Some(&record.request.as_ref()?.path),
+            Self::Flow(_) | Self::Dns(_) => None,
+        }
+    }
+}
+
 /// An alert, whole in every record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::alert::{Actor, ActorKind, Alert, AlertState, Sample, Target};
 use crate::allow::{AllowRule, Rules};
 use crate::config::Bounds;
+use crate::expected::{ExpectedEvent, MOST_EVENTS};
 use crate::finding::Finding;
 use crate::incident::Incident;
 use crate::incidents::{IncidentCounts, Incidents, Joined};
@@ -37,6 +38,8 @@ pub struct DeskCounts {
     pub raised: u64,
     /// Findings that a rule covered.
     pub allowed: u64,
+    /// Findings of what is expected.
+    pub expected: u64,
     /// Alerts closed early since too many were open.
     pub evicted: u64,
     /// Findings not raised since all open alerts were more severe.
@@ -49,6 +52,8 @@ pub struct Desk {
     most_open: usize,
     open: BTreeMap<Cause, Open>,
     incidents: Incidents,
+    /// Findings that expected events covered, by event.
+    by_event: BTreeMap<String, u64>,
     /// No alert has anything due before this; it may be early, never late.
     next_due: Option<Timestamp>,
     counts: DeskCounts,
@@ -92,6 +97,7 @@ impl Desk {
             most_open: usize::try_from(bounds.open_alerts.get()).unwrap_or(usize::MAX),
             open: BTreeMap::new(),
             incidents: Incidents::new(bounds),
+            by_event: BTreeMap::new(),
             next_due: None,
             counts: DeskCounts::default(),
         }
@@ -101,6 +107,18 @@ impl Desk {
     pub fn file(&mut self, now: Timestamp, finding: Finding, rules: &Rules, out: &mut Vec<Record>) {
         if rules.find(now, &finding).is_some() {
             self.counts.allowed += 1;
+            return;
+        }
+        if let Some(id) = rules.expected.find(&finding) {
+            self.counts.expected += 1;
+            let has_room = self.by_event.len() < 2 * MOST_EVENTS;
+            match self.by_event.get_mut(id) {
+                Some(count) => *count += 1,
+                None if has_room => {
+                    self.by_event.insert(id.to_owned(), 1);
+                }
+                None => {}
+            }
             return;
         }
         let cause = Cause::of(&finding);
@@ -194,20 +212,40 @@ impl Desk {
 
     /// Ends the open alerts that `rule` covers. Gives their number.
     pub fn apply_rule(&mut self, now: Timestamp, rule: &AllowRule, out: &mut Vec<Record>) -> usize {
-        let covered: Vec<Cause> = self
-            .open
-            .iter()
-            .filter(|(_, open)| rule.covers_alert(now, &open.alert))
-            .map(|(cause, _)| cause.clone())
-            .collect();
         let mut by = format!("allowed by {}", rule.id());
         if !rule.comment.is_empty() {
             let _ = write!(by, ": {}", rule.comment);
         }
+        self.end_those(now, |alert| rule.covers_alert(now, alert), &by, out)
+    }
+
+    /// Ends the open alerts of what is expected. Gives their number.
+    pub fn apply_event(&mut self, now: Timestamp, event: &ExpectedEvent, out: &mut Vec<Record>) -> usize {
+        self.end_those(now, |alert| event.covers_alert(alert), &event.reason(), out)
+    }
+
+    fn end_those(
+        &mut self,
+        now: Timestamp,
+        is_covered: impl Fn(&Alert) -> bool,
+        by: &str,
+        out: &mut Vec<Record>,
+    ) -> usize {
+        let covered: Vec<Cause> = self
+            .open
+            .iter()
+            .filter(|(_, open)| is_covered(&open.alert))
+            .map(|(cause, _)| cause.clone())
+            .collect();
         for cause in &covered {
-            self.resolve(now, cause, End::Rule(&by), out);
+            self.resolve(now, cause, End::Rule(by), out);
         }
         covered.len()
+    }
+
+    /// Findings that this expected event covered.
+    pub fn expected(&self, event: &str) -> u64 {
+        self.by_event.get(event).copied().unwrap_or(0)
     }
 
     /// The open alerts, as they stand now; in order of cause.

@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::alert::{Actor, ActorKind, Alert, Sample, Target};
-use crate::config::Moment;
+use crate::config::{Config, Moment};
 use crate::detectors::DetectorName;
+use crate::expected::Events;
 use crate::finding::Finding;
 use crate::pattern::{Glob, Place, parse_network};
 use crate::time::Timestamp;
@@ -241,30 +242,33 @@ pub enum RuleError {
     #[error("there is no rule {0}; `monitor allow list` shows them")]
     Unknown(String),
     /// It stands in the configuration.
-    #[error("{0} stands in the configuration file: remove it there, then restart the monitor")]
+    #[error("{0} stands in the configuration file: remove it there, then `monitor reload`")]
     FromConfig(String),
 }
 
 /// The rules in force, by id.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
+    /// Events that are expected.
+    pub expected: Events,
     rules: BTreeMap<String, (Origin, AllowRule)>,
 }
 
 impl Rules {
     /// The rules of a configuration.
-    pub fn new(from_config: Vec<AllowRule>) -> Self {
+    pub fn new(config: &Config) -> Self {
         let mut rules = Self::default();
-        rules.set_config(from_config);
+        rules.set_config(config);
         rules
     }
 
-    /// Replaces the configuration's rules, after a reload.
-    pub fn set_config(&mut self, from_config: Vec<AllowRule>) {
+    /// Replaces the configuration's rules and events, after a reload.
+    pub fn set_config(&mut self, config: &Config) {
         self.rules.retain(|_, (origin, _)| *origin == Origin::Command);
-        for rule in from_config {
-            self.rules.insert(rule.id(), (Origin::Config, rule));
+        for rule in &config.allow {
+            self.rules.insert(rule.id(), (Origin::Config, rule.clone()));
         }
+        self.expected.set_config(config.expected.clone());
     }
 
     /// Adds a rule; one that covers the same takes its place. Gives its id.

@@ -27,6 +27,7 @@ pub mod daemon;
 pub mod detectors;
 pub mod enrich;
 pub mod event;
+pub mod expected;
 #[cfg(feature = "replay")]
 pub mod files;
 pub mod finding;

@@ -42,6 +42,7 @@ use crate::enrich::privacy::Privacy;
 use crate::enrich::programs::Programs;
 use crate::enrich::reference::Reference;
 use crate::event::{CaptureCounts, Command, Event, FlowId};
+use crate::expected::{EventError, ExpectedEvent};
 use crate::finding::Finding;
 use crate::flow::FlowTable;
 use crate::incident::Incident;
@@ -164,7 +165,7 @@ impl Pipeline {
             request_snap: config.capture.request_snap,
             registry: Registry::new(config),
             desk: Desk::new(&config.bounds),
-            rules: Rules::new(config.allow.clone()),
+            rules: Rules::new(config),
             views: None,
             capture: CaptureCounts::default(),
             packets: PacketCounts::default(),
@@ -371,6 +372,34 @@ impl Pipeline {
     /// Removes an allow rule that was added at run time.
     pub fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
         self.rules.remove(id)
+    }
+
+    /// The events that are expected, with their ids, origins, and the findings that each covered.
+    pub fn expected_list(&self) -> impl Iterator<Item = (&str, Origin, &ExpectedEvent, u64)> {
+        let of = |id: &str| self.desk.expected(id);
+        self.rules
+            .expected
+            .list()
+            .map(move |(id, origin, event)| (id, origin, event, of(id)))
+    }
+
+    /// Adds an expected event and ends the open alerts that it covers. Gives its id and their number.
+    pub fn expect_add(
+        &mut self,
+        now: Timestamp,
+        event: ExpectedEvent,
+        out: &mut Output,
+    ) -> Result<(String, usize), EventError> {
+        self.handle_timeout(now, out);
+        let covers = event.clone();
+        let id = self.rules.expected.add(event)?;
+        let ended = self.desk.apply_event(self.now, &covers, &mut out.records);
+        Ok((id, ended))
+    }
+
+    /// Removes an expected event that was added at run time.
+    pub fn expect_remove(&mut self, id: &str) -> Result<ExpectedEvent, EventError> {
+        self.rules.expected.remove(id)
     }
 
     /// How the false-alarm budget is divided.

@@ -264,6 +264,8 @@ pub struct HttpRecord {
     pub request_anomalies: u8,
     /// Places that a request to this host names, itself left out: for detectors alone, not told.
     pub links: Box<[Link]>,
+    /// An expected event goes on there: what is usual is not learned from it. For detectors alone, not told.
+    pub expected: bool,
     /// Why it is not complete, if it is not.
     pub incomplete: Option<Incomplete>,
 }

@@ -263,6 +263,7 @@ fn a_full_desk_closes_the_least_severe_and_longest_quiet() {
     let counts = DeskCounts {
         raised: 4,
         allowed: 0,
+        expected: 0,
         evicted: 1,
         crowded_out: 1,
     };

@@ -112,7 +112,10 @@ fn ids_derive_from_what_is_covered() {
 
 #[test]
 fn rules_come_and_go() {
-    let mut rules = Rules::new(vec![rule("destination = 'config'")]);
+    let mut rules = Rules::new(&Config {
+        allow: vec![rule("destination = 'config'")],
+        ..Config::default()
+    });
     let id = rules.add(rule("destination = 'added'\ncomment = 'one'")).unwrap();
     assert_eq!(
         rules.add(rule("destination = 'added'\ncomment = 'two'")),
@@ -144,7 +147,7 @@ fn rules_come_and_go() {
 
     // A reload changes what stands in the configuration, and nothing else.
     rules.add(rule("destination = 'added'")).unwrap();
-    rules.set_config(Vec::new());
+    rules.set_config(&Config::default());
     assert_eq!(rules.list().map(|(id, ..)| id.to_owned()).collect::<Vec<_>>(), [id]);
 }
 

@@ -212,7 +212,7 @@ fn covered(rule: &AllowRule) -> String {
     .join(" ")
 }
 
-fn now() -> anyhow::Result<Timestamp> {
+pub(super) fn now() -> anyhow::Result<Timestamp> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("the clock is before 1970: set it")?;
@@ -227,11 +227,11 @@ fn detector(text: &str) -> Result<Detector, String> {
 }
 
 /// Ids go into a path as they are.
-fn id(text: &str) -> Result<String, String> {
+pub(super) fn id(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if !text.is_empty() && text.chars().all(plain) {
         Ok(text.to_owned())
     } else {
-        Err("an id has letters, digits and dashes; `monitor allow list` shows them".to_owned())
+        Err("an id has letters, digits and dashes; `list` shows them".to_owned())
     }
 }

@@ -17,6 +17,8 @@ mod destinations;
 #[cfg(feature = "live")]
 mod endpoints;
 #[cfg(feature = "live")]
+mod expect;
+#[cfg(feature = "live")]
 mod explain;
 #[cfg(feature = "live")]
 mod facilities;
@@ -94,6 +96,8 @@ enum Command {
     Explain(explain::Explain),
     #[cfg(feature = "live")]
     Allow(allow::Allow),
+    #[cfg(feature = "live")]
+    Expect(expect::Expect),
     Replay(replay::Replay),
     Config(config::Config),
     Schema(schema::Schema),
@@ -150,6 +154,8 @@ impl Cli {
             Command::Explain(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Allow(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Expect(command) => command.run(&socket),
             Command::Replay(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Schema(command) => command.run(),

@@ -8,10 +8,13 @@ use std::time::Duration;
 use clap::Args;
 use hyper::Method;
 
+use super::allow::now;
+use super::expect;
 use super::facilities;
 use super::failure::Failure;
 use super::listing::{read, runtime};
 use super::table::{Column, Mark, Table};
+use crate::config::Moment;
 use crate::control::client::ask;
 use crate::control::shape::{self, FacilityState};
 use crate::sinks::terminal::{Style, printable, units};
@@ -42,6 +45,10 @@ impl Status {
             .write_all(overview(&status, Style::from_environment()).as_bytes())?;
         if !status.budget.is_empty() {
             budget(&status).print()?;
+            println!();
+        }
+        if !status.expected.is_empty() {
+            expect::table(&status.expected, Moment(now()?)).print()?;
             println!();
         }
         outputs(&status).print()?;
@@ -109,8 +116,9 @@ fn overview(status: &shape::Status<'_>, style: Style) -> String {
     row(
         "alerts",
         format!(
-            "{} raised; {} still learning",
+            "{} raised, {}; {} still learning",
             stats.alerts,
+            units::count(stats.incidents, "incident"),
             units::count(stats.learning, "subject")
         ),
     );
@@ -207,6 +215,7 @@ mod tests {
             stats: Stats::from(&stats),
             capture: Vec::new(),
             budget: Vec::new(),
+            expected: Vec::new(),
             outputs: Vec::new(),
         };
         insta::assert_snapshot!(overview(&status, Style::PLAIN));
@@ -234,6 +243,7 @@ mod tests {
             stats: Stats::from(&stats),
             capture: Vec::new(),
             budget: vec![part.into()],
+            expected: Vec::new(),
             outputs: Vec::new(),
         };
         insta::assert_snapshot!(budget(&status).render(None, Style::PLAIN));

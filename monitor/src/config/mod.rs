@@ -30,6 +30,7 @@ use crate::enrich::identity::Settings as Identity;
 use crate::enrich::identity::login::Settings as Login;
 use crate::enrich::networks::Settings as Networks;
 use crate::enrich::privacy::Settings as Privacy;
+use crate::expected::{self, ExpectedEvent};
 
 /// Everything that can be set. The default is what holds with no file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +67,9 @@ pub struct Config {
     /// What never raises an alert. A rule covers what agrees with every key that it names.
     #[serde(deserialize_with = "allow::rules_from_config")]
     pub allow: Vec<AllowRule>,
+    /// Events that are expected: what is unusual during them raises no alert, but for what goes by lists and rules.
+    #[serde(deserialize_with = "expected::events_from_config")]
+    pub expected: Vec<ExpectedEvent>,
 }
 
 impl Config {
@@ -174,7 +178,7 @@ mod tests {
         }
         let config = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(config.host.name.as_deref(), Some("api-1"));
-        assert_eq!(config.allow.len(), 1);
+        assert_eq!((config.allow.len(), config.expected.len()), (1, 1));
     }
 
     #[test]
@@ -194,7 +198,7 @@ mod tests {
     // Sections of the contract that this version has nothing behind: saying no is honest, ignoring them is not.
     #[test]
     fn keys_without_effect_are_refused() {
-        for text in ["[budget]", "[[expected]]"] {
+        for text in ["[budget]"] {
             assert!(parse(text).is_err(), "{text} was accepted");
         }
     }

@@ -86,12 +86,6 @@ impl From<RuleError> for Refusal {
             RuleError::TooMany | RuleError::FromConfig(_) => StatusCode::CONFLICT,
             RuleError::Unknown(_) => StatusCode::NOT_FOUND,
         };
-        // The engine's words hold the remedy: "what is wrong: what to do" or "…; what to do".
-        let words = error.to_string();
-        let (error, mend) = words
-            .split_once(": ")
-            .or_else(|| words.split_once("; "))
-            .unwrap_or((&words, "see the manual"));
-        Self::new(status, error, mend)
+        Self::of_words(status, &error.to_string())
     }
 }

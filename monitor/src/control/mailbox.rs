@@ -12,6 +12,7 @@ use super::shape::Facility;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
+use crate::expected::{EventError, ExpectedEvent};
 use crate::incident::Incident;
 use crate::record::{Record, StatsRecord};
 use crate::sinks::json::RecordType;
@@ -82,6 +83,22 @@ pub enum Ask {
         /// The way back.
         reply: oneshot::Sender<Result<AllowRule, RuleError>>,
     },
+    /// The events that are expected.
+    ExpectList(oneshot::Sender<Vec<Listed>>),
+    /// One more.
+    ExpectAdd {
+        /// The event.
+        event: Box<ExpectedEvent>,
+        /// The way back: its id, and how many open alerts it ended.
+        reply: oneshot::Sender<Result<(String, usize), EventError>>,
+    },
+    /// One less.
+    ExpectRemove {
+        /// Its id.
+        id: String,
+        /// The way back.
+        reply: oneshot::Sender<Result<ExpectedEvent, EventError>>,
+    },
 }
 
 /// How it goes.
@@ -95,6 +112,21 @@ pub struct StatusAnswer {
     pub capture: Vec<Facility<'static>>,
     /// How the false-alarm budget is divided.
     pub budget: Vec<Allotment>,
+    /// The events that are expected, and what they covered.
+    pub expected: Vec<Listed>,
+}
+
+/// An expected event as it is listed.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// The event.
+    pub event: ExpectedEvent,
+    /// Findings that it covered.
+    pub covered: u64,
 }
 
 /// An incident, and those of its alerts that are known yet, in order of time.

@@ -6,6 +6,7 @@
 
 mod allow;
 pub mod client;
+mod expect;
 mod lines;
 mod listener;
 mod mailbox;
@@ -18,7 +19,7 @@ mod server;
 pub mod shape;
 
 pub use listener::{DEFAULT_SOCKET, Listener};
-pub use mailbox::{Ask, Mailbox, Recent, StatusAnswer, Told};
+pub use mailbox::{Ask, Listed, Mailbox, Recent, StatusAnswer, Told};
 pub use peer::{Peer, Right};
 pub use refusal::Refusal;
 pub use routes::Counter;

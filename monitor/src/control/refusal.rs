@@ -18,6 +18,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// From words that hold the remedy: "what is wrong: what to do" or "…; what to do".
+    pub fn of_words(status: StatusCode, words: &str) -> Self {
+        let (error, mend) = words
+            .split_once(": ")
+            .or_else(|| words.split_once("; "))
+            .unwrap_or((words, "see the manual"));
+        Self::new(status, error, mend)
+    }
+
     /// The request makes no sense.
     pub fn bad(error: impl Into<String>, mend: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error, mend)

@@ -15,8 +15,9 @@ use super::mailbox::{Ask, Mailbox, Recent};
 use super::query::Query;
 use super::rows;
 use super::shape::{Explained, OutputStatus, Status, Story};
-use super::{Refusal, allow};
+use super::{Refusal, allow, expect};
 use crate::allow::allow_line;
+use crate::expected::LISTED_AFTER;
 use crate::record::{Body, Record};
 use crate::sinks::OutputView;
 use crate::sinks::json::{Alert, Incident, Line, RecordType, Stats, Text, Time, append_line};
@@ -56,6 +57,8 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/compare/{by}", get(compare))
         .route("/v1/allow", get(allow::list).post(allow::add))
         .route("/v1/allow/{id}", delete(allow::remove))
+        .route("/v1/expected", get(expect::list).post(expect::add))
+        .route("/v1/expected/{id}", delete(expect::remove))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(counter)
@@ -79,6 +82,12 @@ async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
         stats: Stats::from(&answer.stats),
         capture: answer.capture,
         budget: answer.budget.into_iter().map(Into::into).collect(),
+        expected: answer
+            .expected
+            .into_iter()
+            .filter(|listed| answer.now < listed.event.until.0 + LISTED_AFTER)
+            .map(Into::into)
+            .collect(),
         outputs: outputs.collect(),
     })
 }
@@ -188,7 +197,7 @@ async fn no_such_route(uri: Uri) -> Refusal {
     Refusal::not_found(
         format!("there is nothing at {}", uri.path()),
         "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts, /v1/incidents, /v1/endpoints, /v1/identities, /v1/destinations, \
-         /v1/coverage, /v1/compare and /v1/allow",
+         /v1/coverage, /v1/compare, /v1/allow and /v1/expected",
     )
 }
 

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::mailbox::Listed;
 use crate::allow::{AllowRule, Origin};
 use crate::baseline::budget::Allotment;
+use crate::expected::ExpectedEvent;
 use crate::sinks::json::{Alert, Incident, Line, Stats, Text, Time};
 
 /// Why a request was refused.
@@ -54,6 +56,9 @@ pub struct Status<'a> {
     pub capture: Vec<Facility<'a>>,
     /// How the false-alarm budget is divided: a line for each kind of test.
     pub budget: Vec<BudgetPart<'a>>,
+    /// The events that are expected: those to come, those that go on, and those that were over within the last day.
+    #[serde(default)]
+    pub expected: Vec<Expected<'a>>,
     /// Where records go, and what became of them.
     pub outputs: Vec<OutputStatus<'a>>,
 }
@@ -147,6 +152,34 @@ pub struct Allowed<'a> {
     /// Open alerts that it ended when it was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<u64>,
+}
+
+/// A line of `GET /v1/expected`, and the answer to `POST /v1/expected`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Expected<'a> {
+    /// Names the event: `DELETE /v1/expected/{id}`.
+    pub id: Text<'a>,
+    /// Where it came from.
+    pub origin: RuleOrigin,
+    /// The event.
+    pub event: ExpectedEvent,
+    /// Findings that it covered: they raised no alert.
+    pub covered: u64,
+    /// Open alerts that it ended when it was added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<u64>,
+}
+
+impl From<Listed> for Expected<'_> {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: Text::Owned(listed.id),
+            origin: listed.origin.into(),
+            event: listed.event,
+            covered: listed.covered,
+            resolved: None,
+        }
+    }
 }
 
 /// Where a rule came from.

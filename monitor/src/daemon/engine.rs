@@ -14,8 +14,9 @@ use super::vitals;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
-use crate::control::{Ask, Recent, StatusAnswer, Told};
+use crate::control::{Ask, Listed, Recent, StatusAnswer, Told};
 use crate::event::Event;
+use crate::expected::{EventError, ExpectedEvent};
 use crate::incident::Incident;
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
@@ -60,6 +61,17 @@ pub trait Core {
     fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<(String, usize), RuleError>;
     /// Removes a rule that was added at run time.
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError>;
+    /// The events that are expected.
+    fn expect_list(&self) -> Vec<Listed>;
+    /// Adds an event and ends the open alerts that it covers; gives its id and their number.
+    fn expect_add(
+        &mut self,
+        now: Timestamp,
+        event: ExpectedEvent,
+        out: &mut Output,
+    ) -> Result<(String, usize), EventError>;
+    /// Removes an event that was added at run time.
+    fn expect_remove(&mut self, id: &str) -> Result<ExpectedEvent, EventError>;
 }
 
 /// Where the engine's thread tells what it made.
@@ -210,6 +222,7 @@ impl<C: Core, S: Source> Engine<C, S> {
                     stats,
                     capture,
                     budget,
+                    expected: self.core.expect_list(),
                 });
             }
             Ask::Flows { follow, reply } => {
@@ -258,6 +271,17 @@ impl<C: Core, S: Source> Engine<C, S> {
             }
             Ask::AllowRemove { id, reply } => {
                 let _ = reply.send(self.core.allow_remove(&id));
+            }
+            Ask::ExpectList(reply) => {
+                let _ = reply.send(self.core.expect_list());
+            }
+            Ask::ExpectAdd { event, reply } => {
+                let added = self.core.expect_add(now, *event, &mut self.out);
+                self.publish();
+                let _ = reply.send(added);
+            }
+            Ask::ExpectRemove { id, reply } => {
+                let _ = reply.send(self.core.expect_remove(&id));
             }
         }
     }

@@ -14,8 +14,9 @@ use crate::baseline::budget::Allotment;
 use crate::capture::ebpf::Capture;
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Config;
-use crate::control::shape;
+use crate::control::{Listed, shape};
 use crate::event::{Command, Event};
+use crate::expected::{EventError, ExpectedEvent};
 use crate::files::{self, Watch};
 use crate::incident::Incident;
 use crate::pipeline::{Output, Pipeline};
@@ -54,6 +55,11 @@ impl Kept {
         for rule in store.rules(&mut notices)? {
             if let Err(error) = pipeline.allow_add(now, rule, &mut Output::default()) {
                 notices.push(format!("a stored allow rule is not used: {error}").into());
+            }
+        }
+        for event in store.events(&mut notices)? {
+            if let Err(error) = pipeline.expect_add(now, event, &mut Output::default()) {
+                notices.push(format!("a stored expected event is not used: {error}").into());
             }
         }
         Ok((
@@ -150,6 +156,39 @@ impl Core for Kept {
             warn!("an allow rule will be back at the next start, since its removal could not be written: {error:#}");
         }
         Ok(rule)
+    }
+
+    fn expect_list(&self) -> Vec<Listed> {
+        let listed = |(id, origin, event, covered): (&str, Origin, &ExpectedEvent, u64)| Listed {
+            id: id.to_owned(),
+            origin,
+            event: event.clone(),
+            covered,
+        };
+        self.pipeline.expected_list().map(listed).collect()
+    }
+
+    fn expect_add(
+        &mut self,
+        now: Timestamp,
+        event: ExpectedEvent,
+        out: &mut Output,
+    ) -> Result<(String, usize), EventError> {
+        let (id, ended) = self.pipeline.expect_add(now, event.clone(), out)?;
+        if let Err(error) = self.store.save_event(&event) {
+            warn!("an expected event holds until the daemon stops, since it could not be written: {error:#}");
+        }
+        Ok((id, ended))
+    }
+
+    fn expect_remove(&mut self, id: &str) -> Result<ExpectedEvent, EventError> {
+        let event = self.pipeline.expect_remove(id)?;
+        if let Err(error) = self.store.remove_event(id) {
+            warn!(
+                "an expected event will be back at the next start, since its removal could not be written: {error:#}"
+            );
+        }
+        Ok(event)
     }
 }
 

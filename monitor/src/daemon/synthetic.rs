@@ -10,8 +10,10 @@ use super::{Core, Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::budget::Allotment;
+use crate::control::Listed;
 use crate::control::shape::Facility;
 use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
+use crate::expected::{EventError, ExpectedEvent};
 use crate::incident::Incident;
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
@@ -167,5 +169,28 @@ impl Core for SyntheticCore {
 
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
         self.rules.remove(id)
+    }
+
+    fn expect_list(&self) -> Vec<Listed> {
+        let listed = |(id, origin, event): (&str, Origin, &ExpectedEvent)| Listed {
+            id: id.to_owned(),
+            origin,
+            event: event.clone(),
+            covered: 0,
+        };
+        self.rules.expected.list().map(listed).collect()
+    }
+
+    fn expect_add(
+        &mut self,
+        _: Timestamp,
+        event: ExpectedEvent,
+        _: &mut Output,
+    ) -> Result<(String, usize), EventError> {
+        self.rules.expected.add(event).map(|id| (id, 0))
+    }
+
+    fn expect_remove(&mut self, id: &str) -> Result<ExpectedEvent, EventError> {
+        self.rules.expected.remove(id)
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn request(client: &str, endpoint: &str, status: u16) -> Made {
         anomalies: Vec::new(),
         request_anomalies: 0,
         links: Box::default(),
+        expected: false,
         incomplete: None,
     })
 }
@@ -195,7 +196,7 @@ impl<D: Detector> World<D> {
             detector: make(&config),
             now: Timestamp::from_secs(1_800_000_000),
             desk: Desk::new(&config.bounds),
-            rules: Rules::new(config.allow),
+            rules: Rules::new(&config),
             records: Vec::new(),
             turn: 0,
         }

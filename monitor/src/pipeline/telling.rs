@@ -322,6 +322,8 @@ impl Pipeline {
             HttpRole::Server => flow.owners.of(transaction.turn),
             HttpRole::Client => flow.owner(),
         };
+        let endpoint = request.as_ref().and_then(|request| request.endpoint.as_deref());
+        let expected = self.rules.expected.is_on(transaction.start, endpoint);
         HttpRecord {
             start: transaction.start,
             flow: flow.id,
@@ -343,6 +345,7 @@ impl Pipeline {
             anomalies: transaction.anomalies,
             request_anomalies: transaction.request_anomalies,
             links,
+            expected,
             incomplete: transaction.incomplete,
         }
     }

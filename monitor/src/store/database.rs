@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode};
 /// Name of the file.
 pub(super) const FILE: &str = "monitor.db";
 /// Version of the schema, in `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// How long to wait for another daemon that is just ending.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -33,10 +33,22 @@ const SCHEMA: &str = "
         id TEXT NOT NULL PRIMARY KEY,
         rule TEXT NOT NULL      -- JSON, names as in [[allow]]
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE expected (
+        id TEXT NOT NULL PRIMARY KEY,
+        event TEXT NOT NULL     -- JSON, names as in [[expected]]
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// From version 1 to 2: rows may hold what is no plain number.
 const UPGRADE_1: &str = "ALTER TABLE baseline ADD COLUMN detail BLOB;";
+
+/// From version 2 to 3: events that are expected.
+const UPGRADE_2: &str = "
+    CREATE TABLE expected (
+        id TEXT NOT NULL PRIMARY KEY,
+        event TEXT NOT NULL     -- JSON, names as in [[expected]]
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// Opens the database of `directory`; a damaged one is moved aside, and a new one made.
 pub(super) fn open(directory: &Path, notices: &mut Vec<Arc<str>>) -> Result<Connection> {
@@ -110,7 +122,11 @@ fn upgrade(database: &Connection) -> Result<()> {
             Ok(database.execute_batch(&batch)?)
         }
         1 => {
-            let batch = format!("BEGIN; {UPGRADE_1} PRAGMA user_version = {VERSION}; COMMIT");
+            let batch = format!("BEGIN; {UPGRADE_1} {UPGRADE_2} PRAGMA user_version = {VERSION}; COMMIT");
+            Ok(database.execute_batch(&batch)?)
+        }
+        2 => {
+            let batch = format!("BEGIN; {UPGRADE_2} PRAGMA user_version = {VERSION}; COMMIT");
             Ok(database.execute_batch(&batch)?)
         }
         VERSION => Ok(()),

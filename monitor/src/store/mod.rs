@@ -6,6 +6,7 @@
 
 mod baseline;
 mod database;
+mod events;
 mod key;
 mod rules;
 
@@ -246,6 +247,21 @@ mod tests {
                 .unwrap();
             assert_eq!(store.baseline("d").unwrap()[1], detailed);
         }
+    }
+
+    #[test]
+    fn a_database_without_events_is_brought_up_to_date() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = open(directory.path()).store;
+        store.save_baseline(&[("d", vec![put("s", "m", 2)])]).unwrap();
+        store
+            .database
+            .execute_batch("DROP TABLE expected; PRAGMA user_version = 2")
+            .unwrap();
+        drop(store);
+        let store = open(directory.path()).store;
+        assert_eq!(store.baseline("d").unwrap().len(), 1);
+        assert_eq!(store.events(&mut Vec::new()).unwrap(), []);
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl State {
                 notices.push(format!("a stored allow rule is not used: {error}").into());
             }
         }
+        for event in opened.store.events(&mut notices)? {
+            if let Err(error) = pipeline.expect_add(start, event, &mut Step::default()) {
+                notices.push(format!("a stored expected event is not used: {error}").into());
+            }
+        }
         for notice in notices {
             eprintln!("monitor: {notice}");
         }

@@ -127,6 +127,7 @@ pub(crate) fn http() -> HttpRecord {
         anomalies: vec!["bare_lf"],
         request_anomalies: 1,
         links: Box::default(),
+        expected: false,
         incomplete: None,
     }
 }
@@ -147,6 +148,7 @@ pub(crate) fn least_http() -> HttpRecord {
         anomalies: Vec::new(),
         request_anomalies: 0,
         links: Box::default(),
+        expected: false,
         incomplete: Some(Incomplete::NoRequest),
         ..http()
     }

@@ -67,7 +67,7 @@ impl World {
         Self {
             detector: UnknownDestination::new(&config),
             desk: Desk::new(&config.bounds),
-            rules: Rules::new(config.allow),
+            rules: Rules::new(&config),
             now: Timestamp::from_secs(1_800_000_000),
             cookie: 0,
             records: Vec::new(),
