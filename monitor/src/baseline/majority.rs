@@ -32,6 +32,11 @@ impl<T: PartialEq> Majority<T> {
         }
     }
 
+    /// The one that has two thirds or more, if one has.
+    pub fn one(&self) -> Option<&T> {
+        self.candidate.as_ref().filter(|_| self.has_one())
+    }
+
     /// Whether one has two thirds or more: with a share of s it leads by 2 s - 1 of all.
     pub fn has_one(&self) -> bool {
         self.lead > self.all / 3

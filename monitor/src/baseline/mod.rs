@@ -3,8 +3,11 @@
 
 pub mod amounts;
 pub mod beginning;
+pub mod bits;
+pub mod breadth;
 pub mod budget;
 mod bytes;
+pub mod census;
 pub mod distinct;
 pub mod first_seen;
 pub mod ledger;

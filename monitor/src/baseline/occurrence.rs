@@ -40,6 +40,13 @@ impl<V> Case<V> {
         }
     }
 
+    /// What came before it was found belongs to it: so many observations, since then.
+    pub fn reach_back(&mut self, first: Timestamp, count: u64) {
+        self.first = self.first.min(first);
+        self.count += count;
+        self.untold += count;
+    }
+
     /// The observations that are told now, and count no more.
     pub fn take(&mut self) -> u64 {
         std::mem::take(&mut self.untold)

@@ -9,11 +9,13 @@ pub mod client_fingerprint;
 pub mod credential_sharing;
 pub mod credential_stuffing;
 pub mod dns_tunnel;
+pub mod enumeration;
 pub mod exfiltration;
 pub mod listed_source;
 pub mod request_anomaly;
 pub mod request_forgery;
 pub mod response_volume;
+pub mod scraping;
 pub mod shadow_endpoint;
 pub mod unknown_destination;
 pub mod user_agent;
@@ -88,6 +90,8 @@ registry! {
     dns_tunnel: DnsTunnel,
     /// Far more is sent to an address outside than ever.
     exfiltration: Exfiltration,
+    /// Things of others asked for one by one, and one thing that many ask for.
+    enumeration: Enumeration,
     /// A client, or a destination of this host, that is on a threat list.
     listed_source: ListedSource,
     /// Requests that are malformed, ambiguous, or lead where they should not.
@@ -96,6 +100,8 @@ registry! {
     response_volume: ResponseVolume,
     /// This host calls where a request told it to.
     request_forgery: RequestForgery,
+    /// One client that reads all there is.
+    scraping: Scraping,
     /// An endpoint that answers and that no OpenAPI document names.
     shadow_endpoint: ShadowEndpoint,
     /// A program reaches a destination that was never seen for it.

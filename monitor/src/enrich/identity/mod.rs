@@ -11,6 +11,7 @@ mod jwt;
 pub mod login;
 mod memo;
 mod proven;
+pub mod subject;
 #[cfg(test)]
 mod tests;
 

@@ -7,12 +7,14 @@ mod credential_sharing;
 mod credential_stuffing;
 mod destinations;
 mod dns_tunnel;
+mod enumeration;
 mod exfiltration;
 mod listed_source;
 mod patterns;
 mod request_anomaly;
 mod request_forgery;
 mod response_volume;
+mod scraping;
 mod shadow_endpoint;
 
 use super::calendar::HOUR;
@@ -72,6 +74,8 @@ pub fn all() -> Vec<Variant> {
         &dns_tunnel::VARIANTS,
         &destinations::VARIANTS,
         &patterns::VARIANTS,
+        &enumeration::VARIANTS,
+        &scraping::VARIANTS,
     ]
     .into_iter()
     .flatten()

@@ -112,6 +112,7 @@ fn crawlers(world: &mut World) {
                 ..Actors::default()
             };
             world.look_alike("a crawler", "user_agent", actors(), began, at);
+            world.look_alike("a crawler", "scraping", actors(), began, at);
             world.look_alike("a crawler's few 404s", "shadow_endpoint", actors(), began, at);
         }
     }

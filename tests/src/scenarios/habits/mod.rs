@@ -8,6 +8,7 @@ pub mod outbound;
 pub mod partners;
 pub mod people;
 pub mod phones;
+pub mod readers;
 
 use super::world::World;
 
@@ -19,6 +20,7 @@ pub fn live(world: &mut World) {
     partners::live(world);
     machines::live(world);
     odd::live(world);
+    readers::live(world);
     outbound::live(world);
     // Last: what the others ask for meanwhile is refused, and tried again.
     deploys::live(world);

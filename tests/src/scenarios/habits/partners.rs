@@ -108,6 +108,7 @@ impl Partner {
             let caller = self.caller(world, chance);
             let mut now = at + chance.below(20 * SECOND);
             let pages = 1 + chance.below(most);
+            let (began, from) = (now, caller.from);
             let mut tries = 0;
             let mut page = 1;
             while page <= pages {
@@ -127,6 +128,12 @@ impl Partner {
                 now += (chance.spread(350.0, 0.5) * MILLI as f64) as u64;
                 (page, tries) = (page + 1, 0);
             }
+            let actors = Actors {
+                addresses: vec![from],
+                secrets: vec![self.key.clone()],
+                ..Actors::default()
+            };
+            world.look_alike("a client that turns pages", "scraping", actors, began, now);
             at += every;
         }
     }
