@@ -165,6 +165,12 @@ impl Desk {
         }
     }
 
+    /// From now on, so many alerts may be open.
+    pub fn bound(&mut self, bounds: &Bounds) {
+        self.most_open = usize::try_from(bounds.open_alerts.get()).unwrap_or(usize::MAX);
+        self.incidents.bound(bounds);
+    }
+
     /// When [`Self::handle_timeout`] is wanted.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         [self.next_due, self.incidents.poll_timeout()]

@@ -96,6 +96,7 @@ impl Incidents {
         };
         self.make_room_for_member(now, &id, out);
         self.add(now, &id, member, alert);
+        self.weigh(&id);
         self.tell_if_urgent(now, &id, out);
         Joined { id, merged }
     }
@@ -116,8 +117,9 @@ impl Incidents {
             id: Arc::clone(id),
             merged: Vec::new(),
         };
+        let mut is_graver = false;
         if let Some(member) = self.book.get_mut(&alert.id) {
-            member.update(alert);
+            is_graver = member.update(alert);
             let (fresh, left_out) = member.link(samples);
             self.counts.links_left_out += left_out;
             if !fresh.is_empty() {
@@ -130,6 +132,9 @@ impl Incidents {
                     joined = Joined { id, merged };
                 }
             }
+        }
+        if is_graver {
+            self.weigh(&joined.id);
         }
         self.tell_if_urgent(now, &joined.id, out);
         Some(joined)
@@ -155,6 +160,11 @@ impl Incidents {
         }
         let due = case.due();
         self.note_due(due);
+    }
+
+    /// From now on, so many may go on.
+    pub fn bound(&mut self, bounds: &Bounds) {
+        self.most_open = usize::try_from(bounds.open_alerts.get()).unwrap_or(usize::MAX);
     }
 
     /// When [`Self::handle_timeout`] is wanted.
@@ -258,13 +268,12 @@ impl Incidents {
     /// Scores an incident anew.
     fn weigh(&mut self, id: &Arc<str>) {
         if let Some(case) = self.open.get_mut(id) {
-            let score = score::score(self.book.of(case).into_iter());
+            let score = score::score(self.book.each_of(case));
             case.weigh(&score);
         }
     }
 
     fn tell_if_urgent(&mut self, now: Timestamp, id: &Arc<str>, out: &mut Vec<Record>) {
-        self.weigh(id);
         let Some(case) = self.open.get(id) else {
             return;
         };

@@ -29,7 +29,7 @@ use crate::alerts::Desk;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::budget::Allotment;
 use crate::baseline::{Change, Row};
-use crate::config::Config;
+use crate::config::{Changes, Config};
 use crate::detectors::Registry;
 use crate::enrich::agents::Agents;
 use crate::enrich::clients::Clients;
@@ -415,6 +415,29 @@ impl Pipeline {
     /// Gives a detector back what it had learned.
     pub fn import_baseline(&mut self, detector: &str, rows: Vec<Row>, now: Timestamp) {
         self.registry.import(detector, rows, now);
+    }
+
+    /// Takes over what another configuration says, as far as [`Config::changes`] says that it can: `config` is what holds
+    /// from now on. The detectors that it names are without what they have learned until that is given back.
+    pub fn reconfigure(&mut self, now: Timestamp, config: &Config, changes: &Changes, out: &mut Output) {
+        self.handle_timeout(now, out);
+        self.rules.set_config(config);
+        for rule in &config.allow {
+            self.desk.apply_rule(self.now, rule, &mut out.records);
+        }
+        for event in &config.expected {
+            self.desk.apply_event(self.now, event, &mut out.records);
+        }
+        self.desk.bound(&config.bounds);
+        if changes.at_once.contains(&"networks") {
+            self.networks = Networks::new(&config.networks);
+        }
+        self.registry.rebuild(config, &changes.detectors);
+    }
+
+    /// Makes the detectors in `names` anew, without what they have learned until that is given back.
+    pub fn begin_anew(&mut self, config: &Config, names: &[&str]) {
+        self.registry.rebuild(config, names);
     }
 
     /// Shows an observation to the detectors.

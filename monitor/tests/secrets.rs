@@ -310,6 +310,8 @@ fn no_secret_comes_out() {
         dir.path().join("control.sock"),
     );
     let options = Options {
+        outputs_are_asked_for: true,
+        config: None,
         host: Some(Arc::from("api-1")),
         records: RecordSet::of(&RecordType::ALL),
         outputs: vec![OutputSpec {

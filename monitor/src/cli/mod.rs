@@ -5,6 +5,8 @@ mod alerts;
 #[cfg(feature = "live")]
 mod allow;
 #[cfg(feature = "live")]
+mod baseline;
+#[cfg(feature = "live")]
 mod check;
 #[cfg(feature = "live")]
 mod compare;
@@ -32,6 +34,8 @@ mod incidents;
 #[cfg(feature = "live")]
 mod listing;
 mod man;
+#[cfg(feature = "live")]
+mod reload;
 mod replay;
 #[cfg(feature = "live")]
 mod requests;
@@ -98,6 +102,10 @@ enum Command {
     Allow(allow::Allow),
     #[cfg(feature = "live")]
     Expect(expect::Expect),
+    #[cfg(feature = "live")]
+    Baseline(baseline::Baseline),
+    #[cfg(feature = "live")]
+    Reload(reload::Reload),
     Replay(replay::Replay),
     Config(config::Config),
     Schema(schema::Schema),
@@ -156,6 +164,10 @@ impl Cli {
             Command::Allow(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Expect(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Baseline(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Reload(command) => command.run(&socket),
             Command::Replay(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Schema(command) => command.run(),

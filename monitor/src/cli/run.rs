@@ -50,7 +50,9 @@ impl Run {
         let options = Options {
             host: config.host.name.clone().or_else(host_name).map(Into::into),
             records: self.records,
+            outputs_are_asked_for: !self.outputs.is_empty(),
             outputs: outputs(self.outputs, &config),
+            config: self.config,
             socket: socket.unwrap_or_else(|| config.control.socket.clone()),
             group: config.control.group.clone(),
             lock: daemon::LOCK.into(),

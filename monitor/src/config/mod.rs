@@ -4,6 +4,7 @@
 //! `monitor config default` prints and the JSON Schema are both made from those docs, so they cannot fall behind.
 //! Reading the file is the shell's affair; the core parses text.
 
+mod changes;
 mod error;
 mod moment;
 pub(crate) mod networks;
@@ -11,6 +12,7 @@ mod period;
 mod sample;
 mod sections;
 
+pub use changes::Changes;
 pub use error::ConfigError;
 pub use moment::Moment;
 pub use period::{Period, PeriodError};

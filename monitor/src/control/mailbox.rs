@@ -11,11 +11,16 @@ use super::Refusal;
 use super::shape::Facility;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
+use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::config::{Changes, Config};
+use crate::detectors::DetectorName;
+use crate::enrich::reference::Reference;
 use crate::expected::{EventError, ExpectedEvent};
 use crate::incident::Incident;
 use crate::record::{Record, StatsRecord};
 use crate::sinks::json::RecordType;
+use crate::store::Summary;
 use crate::time::Timestamp;
 use crate::views::{Rows, View};
 
@@ -82,6 +87,44 @@ pub enum Ask {
         id: String,
         /// The way back.
         reply: oneshot::Sender<Result<AllowRule, RuleError>>,
+    },
+    /// What is kept of each detector's baseline.
+    BaselineSummaries(oneshot::Sender<Result<Vec<Summary>, String>>),
+    /// A detector's baseline.
+    Baseline {
+        /// Its name.
+        detector: DetectorName,
+        /// The way back.
+        reply: oneshot::Sender<Result<Vec<Row>, String>>,
+    },
+    /// Another baseline for a detector.
+    BaselineReplace {
+        /// Its name.
+        detector: DetectorName,
+        /// All that it knows from now on.
+        rows: Vec<Row>,
+        /// The way back.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// What was learned in a time is forgotten.
+    BaselineForget {
+        /// Whose; all detectors' without it.
+        detector: Option<DetectorName>,
+        /// From when; from the beginning without it.
+        from: Option<Timestamp>,
+        /// Until before when; all without it.
+        until: Option<Timestamp>,
+        /// The way back: how many rows.
+        reply: oneshot::Sender<Result<usize, String>>,
+    },
+    /// Another configuration.
+    Reload {
+        /// What it says.
+        config: Box<Config>,
+        /// What the files say that it names.
+        reference: Reference,
+        /// The way back: what is different, or why nothing is.
+        reply: oneshot::Sender<Result<Changes, String>>,
     },
     /// The events that are expected.
     ExpectList(oneshot::Sender<Vec<Listed>>),

@@ -5,6 +5,7 @@
 //! follower may leave unread.
 
 mod allow;
+mod baseline;
 pub mod client;
 mod expect;
 mod lines;
@@ -13,6 +14,7 @@ mod mailbox;
 mod peer;
 mod query;
 mod refusal;
+mod reload;
 mod routes;
 pub mod rows;
 mod server;
@@ -22,5 +24,6 @@ pub use listener::{DEFAULT_SOCKET, Listener};
 pub use mailbox::{Ask, Listed, Mailbox, Recent, StatusAnswer, Told};
 pub use peer::{Peer, Right};
 pub use refusal::Refusal;
+pub use reload::Reload;
 pub use routes::Counter;
 pub use server::serve;

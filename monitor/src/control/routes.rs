@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{DefaultBodyLimit, Path, Query as Parameters, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 
 use super::lines::lines;
 use super::mailbox::{Ask, Mailbox, Recent};
 use super::query::Query;
+use super::reload::{self, Reload};
 use super::rows;
 use super::shape::{Explained, OutputStatus, Status, Story};
-use super::{Refusal, allow, expect};
+use super::{Refusal, allow, baseline, expect};
 use crate::allow::allow_line;
 use crate::expected::LISTED_AFTER;
 use crate::record::{Body, Record};
-use crate::sinks::OutputView;
+use crate::sinks::OutputViews;
 use crate::sinks::json::{Alert, Incident, Line, RecordType, Stats, Text, Time, append_line};
 use crate::time::Timestamp;
 use crate::views::View;
@@ -35,7 +36,9 @@ pub struct Counter {
     /// When the daemon started.
     pub started: Timestamp,
     /// Its outputs.
-    pub outputs: Arc<[OutputView]>,
+    pub outputs: OutputViews,
+    /// How it reads its configuration again.
+    pub reload: Reload,
 }
 
 type Parsed = Result<Parameters<Query>, QueryRejection>;
@@ -57,6 +60,15 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/compare/{by}", get(compare))
         .route("/v1/allow", get(allow::list).post(allow::add))
         .route("/v1/allow/{id}", delete(allow::remove))
+        .route("/v1/baseline", get(baseline::summaries))
+        .route("/v1/baseline/forget", post(baseline::forget))
+        .route(
+            "/v1/baseline/{detector}",
+            get(baseline::rows)
+                .put(baseline::replace)
+                .layer(DefaultBodyLimit::max(baseline::BODY_BYTES)),
+        )
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/expected", get(expect::list).post(expect::add))
         .route("/v1/expected/{id}", delete(expect::remove))
         .fallback(no_such_route)
@@ -66,7 +78,8 @@ pub(super) fn router(counter: Counter) -> Router {
 
 async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
     let answer = counter.mailbox.ask(Ask::Status).await?;
-    let outputs = counter.outputs.iter().map(|output| OutputStatus {
+    let outputs = counter.outputs.get();
+    let outputs = outputs.iter().map(|output| OutputStatus {
         place: Text::Owned(output.place.to_string()),
         records: Text::Owned(output.types.to_string()),
         written: output.tally.written(),
@@ -197,7 +210,7 @@ async fn no_such_route(uri: Uri) -> Refusal {
     Refusal::not_found(
         format!("there is nothing at {}", uri.path()),
         "the routes are /v1/status, /v1/flows, /v1/requests, /v1/alerts, /v1/incidents, /v1/endpoints, /v1/identities, /v1/destinations, \
-         /v1/coverage, /v1/compare, /v1/allow and /v1/expected",
+         /v1/coverage, /v1/compare, /v1/allow, /v1/expected, /v1/baseline and /v1/reload",
     )
 }
 

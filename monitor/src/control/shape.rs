@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::mailbox::Listed;
 use crate::allow::{AllowRule, Origin};
 use crate::baseline::budget::Allotment;
+use crate::config::{Changes, Moment};
+use crate::detectors::DetectorName;
 use crate::expected::ExpectedEvent;
 use crate::sinks::json::{Alert, Incident, Line, Stats, Text, Time};
 
@@ -152,6 +154,88 @@ pub struct Allowed<'a> {
     /// Open alerts that it ended when it was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<u64>,
+}
+
+/// A line of `GET /v1/baseline`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineOf<'a> {
+    /// Detector.
+    pub detector: Text<'a>,
+    /// Those whose habits are known.
+    pub subjects: u64,
+    /// Rows.
+    pub rows: u64,
+    /// The first thing seen.
+    pub first: Time,
+    /// The latest.
+    pub last: Time,
+}
+
+/// A line of `GET /v1/baseline/{detector}`, and of the body of `PUT`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BaselineRow<'a> {
+    /// Detector.
+    pub detector: Text<'a>,
+    /// Whose habit it is; empty for the baseline as a whole.
+    pub subject: Text<'a>,
+    /// What belongs to it; empty for the subject itself.
+    pub member: Text<'a>,
+    /// First sight.
+    pub first: Time,
+    /// Latest sight.
+    pub last: Time,
+    /// Observations.
+    pub count: u64,
+    /// Marks, in the meaning of the detector.
+    pub marks: u32,
+    /// What the detector knows beyond that, in Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Text<'a>>,
+}
+
+/// What `POST /v1/baseline/forget` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forget {
+    /// Whose; all detectors' without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detector: Option<DetectorName>,
+    /// What was first seen from here on ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Moment>,
+    /// ... until before here; without either, all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
+}
+
+/// The answer to a change of baselines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineChanged {
+    /// Rows that were forgotten, or taken in.
+    pub rows: u64,
+}
+
+/// The answer to `POST /v1/reload`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reloaded<'a> {
+    /// Tables of the configuration that are different and hold from now on.
+    pub changed: Vec<Text<'a>>,
+    /// Detectors that began anew, with what they had learned.
+    pub detectors: Vec<Text<'a>>,
+    /// Tables that are different, and hold after a restart.
+    pub restart: Vec<Text<'a>>,
+}
+
+impl From<&Changes> for Reloaded<'_> {
+    fn from(changes: &Changes) -> Self {
+        let words = |names: &[&'static str]| names.iter().map(|name| Text::Borrowed(*name)).collect();
+        Self {
+            changed: words(&changes.at_once),
+            detectors: words(&changes.detectors),
+            restart: words(&changes.restart),
+        }
+    }
 }
 
 /// A line of `GET /v1/expected`, and the answer to `POST /v1/expected`.

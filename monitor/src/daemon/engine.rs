@@ -13,15 +13,20 @@ use super::source::{Drained, Source};
 use super::vitals;
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
+use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::config::{Changes, Config};
 use crate::control::{Ask, Listed, Recent, StatusAnswer, Told};
+use crate::detectors::DetectorName;
+use crate::enrich::reference::Reference;
 use crate::event::Event;
 use crate::expected::{EventError, ExpectedEvent};
 use crate::incident::Incident;
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::{RecordSet, RecordType};
-use crate::sinks::{Outbox, OutputView};
+use crate::sinks::{Outbox, OutputViews};
+use crate::store::Summary;
 use crate::time::Timestamp;
 use crate::views::{Rows, View};
 
@@ -61,6 +66,22 @@ pub trait Core {
     fn allow_add(&mut self, now: Timestamp, rule: AllowRule, out: &mut Output) -> Result<(String, usize), RuleError>;
     /// Removes a rule that was added at run time.
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError>;
+    /// What is kept of each detector's baseline.
+    fn baselines(&mut self) -> Result<Vec<Summary>>;
+    /// A detector's baseline.
+    fn baseline(&mut self, detector: DetectorName) -> Result<Vec<Row>>;
+    /// Gives a detector another baseline.
+    fn replace_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> Result<()>;
+    /// Forgets what was first seen from `from` until before `until`; without either, all of it. Gives the number of rows.
+    fn forget_baseline(
+        &mut self,
+        now: Timestamp,
+        detector: Option<DetectorName>,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<usize>;
+    /// Takes over another configuration, as far as it can while it runs. Says what is different.
+    fn reload(&mut self, now: Timestamp, config: Config, reference: Reference, out: &mut Output) -> Result<Changes>;
     /// The events that are expected.
     fn expect_list(&self) -> Vec<Listed>;
     /// Adds an event and ends the open alerts that it covers; gives its id and their number.
@@ -82,7 +103,7 @@ pub(super) struct Ends {
     /// Types that any output takes.
     pub(super) wanted: RecordSet,
     /// What became of the outputs, for `stats`.
-    pub(super) outputs: Arc<[OutputView]>,
+    pub(super) outputs: OutputViews,
     /// Questions.
     pub(super) inbox: Receiver<Ask>,
     /// Set when it is to end.
@@ -272,6 +293,32 @@ impl<C: Core, S: Source> Engine<C, S> {
             Ask::AllowRemove { id, reply } => {
                 let _ = reply.send(self.core.allow_remove(&id));
             }
+            Ask::BaselineSummaries(reply) => {
+                let _ = reply.send(self.core.baselines().map_err(said));
+            }
+            Ask::Baseline { detector, reply } => {
+                let _ = reply.send(self.core.baseline(detector).map_err(said));
+            }
+            Ask::BaselineReplace { detector, rows, reply } => {
+                let _ = reply.send(self.core.replace_baseline(now, detector, rows).map_err(said));
+            }
+            Ask::BaselineForget {
+                detector,
+                from,
+                until,
+                reply,
+            } => {
+                let _ = reply.send(self.core.forget_baseline(now, detector, from, until).map_err(said));
+            }
+            Ask::Reload {
+                config,
+                reference,
+                reply,
+            } => {
+                let changes = self.core.reload(now, *config, reference, &mut self.out);
+                self.publish();
+                let _ = reply.send(changes.map_err(said));
+            }
             Ask::ExpectList(reply) => {
                 let _ = reply.send(self.core.expect_list());
             }
@@ -326,9 +373,14 @@ impl<C: Core, S: Source> Engine<C, S> {
     fn add_own_figures(&self, stats: &mut StatsRecord) {
         stats.cpu_ms = Some(vitals::cpu_ms());
         stats.rss_bytes = vitals::rss_bytes();
-        let unwritten = self.ends.outputs.iter().map(|output| output.tally.lost()).sum();
+        let unwritten = self.ends.outputs.get().iter().map(|output| output.tally.lost()).sum();
         stats.left_out.push(("history_full_second", self.history.passed_over()));
         stats.lost.push(("output_queue_full", self.ends.outbox.lost()));
         stats.lost.push(("output_unwritable", unwritten));
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
+fn said(error: anyhow::Error) -> String {
+    format!("{error:#}")
 }

@@ -11,17 +11,20 @@ use super::source::{Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
+use crate::baseline::{Change, Row};
 use crate::capture::ebpf::Capture;
 use crate::capture::facility::{Facility, FacilityState};
-use crate::config::Config;
+use crate::config::{Changes, Config};
 use crate::control::{Listed, shape};
+use crate::detectors::DetectorName;
+use crate::enrich::reference::Reference;
 use crate::event::{Command, Event};
 use crate::expected::{EventError, ExpectedEvent};
 use crate::files::{self, Watch};
 use crate::incident::Incident;
 use crate::pipeline::{Output, Pipeline};
 use crate::record::{FlowRecord, StatsRecord};
-use crate::store::Store;
+use crate::store::{Store, Summary};
 use crate::time::Timestamp;
 use crate::views::{Rows, View};
 
@@ -33,6 +36,8 @@ const SAVE_EVERY: Duration = Duration::from_mins(1);
 /// The engine with its memory on disk.
 #[derive(Debug)]
 pub struct Kept {
+    /// What holds.
+    config: Config,
     pipeline: Pipeline,
     store: Store,
     save_due: Timestamp,
@@ -64,6 +69,7 @@ impl Kept {
         }
         Ok((
             Self {
+                config: config.clone(),
                 pipeline,
                 store,
                 save_due: now + SAVE_EVERY,
@@ -75,10 +81,22 @@ impl Kept {
     }
 
     fn save(&mut self) {
-        let changes = self.pipeline.export_baseline();
-        if let Err(error) = self.store.save_baseline(&changes) {
+        if let Err(error) = self.try_save() {
             warn!("what was learned could not be written: {error:#}");
         }
+    }
+
+    fn try_save(&mut self) -> Result<()> {
+        let changes = self.pipeline.export_baseline();
+        self.store.save_baseline(&changes)
+    }
+
+    /// Gives the detectors back what the store holds of theirs.
+    fn remember(&mut self, names: &[&str], now: Timestamp) -> Result<()> {
+        for name in names {
+            self.pipeline.import_baseline(name, self.store.baseline(name)?, now);
+        }
+        Ok(())
     }
 }
 
@@ -156,6 +174,61 @@ impl Core for Kept {
             warn!("an allow rule will be back at the next start, since its removal could not be written: {error:#}");
         }
         Ok(rule)
+    }
+
+    fn baselines(&mut self) -> Result<Vec<Summary>> {
+        self.try_save()?;
+        self.store.summaries()
+    }
+
+    fn baseline(&mut self, detector: DetectorName) -> Result<Vec<Row>> {
+        self.try_save()?;
+        self.store.baseline(detector.as_str())
+    }
+
+    fn replace_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> Result<()> {
+        let name = detector.as_str();
+        let changes = std::iter::once(Change::Clear).chain(rows.into_iter().map(Change::Put));
+        self.try_save()?;
+        self.store.save_baseline(&[(name, changes.collect())])?;
+        self.pipeline.begin_anew(&self.config, &[name]);
+        self.remember(&[name], now)
+    }
+
+    fn forget_baseline(
+        &mut self,
+        now: Timestamp,
+        detector: Option<DetectorName>,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<usize> {
+        self.try_save()?;
+        let one = detector.map(|detector| detector.as_str());
+        let removed = self.store.forget_baseline(one, from, until)?;
+        let names: Vec<&str> = match one {
+            Some(name) => vec![name],
+            None => crate::detectors::DOCS.iter().map(|doc| doc.name).collect(),
+        };
+        self.pipeline.begin_anew(&self.config, &names);
+        self.remember(&names, now)?;
+        Ok(removed)
+    }
+
+    fn reload(&mut self, now: Timestamp, config: Config, reference: Reference, out: &mut Output) -> Result<Changes> {
+        let changes = self.config.changes(&config);
+        let config = self.config.after(config);
+        // All that can fail comes first.
+        let files = Watch::start(&config).context("cannot start the thread that watches files")?;
+        if !changes.detectors.is_empty() {
+            self.try_save()
+                .context("what was learned could not be written, and would be lost")?;
+        }
+        self.pipeline.reconfigure(now, &config, &changes, out);
+        self.remember(&changes.detectors, now)?;
+        self.pipeline.refer(reference);
+        self.files = files;
+        self.config = config;
+        Ok(changes)
     }
 
     fn expect_list(&self) -> Vec<Listed> {

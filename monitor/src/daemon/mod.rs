@@ -9,6 +9,7 @@ mod history;
 mod live;
 mod lock;
 mod notify;
+mod reload;
 mod run;
 mod source;
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ use tracing::info;
 use super::engine::{Core, Ends, Engine};
 use super::lock::Lock;
 use super::notify::{READY, STOPPING, notify};
+use super::reload::Reloader;
 use super::source::Source;
-use crate::control::{self, Counter, Listener, Mailbox};
+use crate::control::{self, Counter, Listener, Mailbox, Reload};
 use crate::sinks::json::RecordSet;
-use crate::sinks::{Output, OutputSpec, OutputView, Writer};
+use crate::sinks::{Output, OutputSpec, OutputViews, Writer};
 use crate::time::Timestamp;
 
 /// How long the engine may take to close its books.
@@ -33,6 +34,10 @@ pub struct Options {
     pub records: RecordSet,
     /// Where records go.
     pub outputs: Vec<OutputSpec>,
+    /// They were asked for, and do not come from the configuration.
+    pub outputs_are_asked_for: bool,
+    /// The configuration's file, for whoever wants it read again.
+    pub config: Option<PathBuf>,
     /// Lock that only one daemon holds, [`super::LOCK`] but for tests.
     pub lock: PathBuf,
     /// Control socket.
@@ -61,12 +66,12 @@ async fn serve<C: Core, S: Source>(
     enough: impl Future<Output = ()>,
 ) -> Result<()> {
     let mut signals = StopSignals::new()?;
-    let mut reload = signal(SignalKind::hangup()).context("cannot wait for signals")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot wait for signals")?;
     // Held until the last record is written.
     let _lock = Lock::take(&options.lock)?;
     let listener = Arc::new(Listener::bind(&options.socket, options.group.as_deref())?);
-    let outputs = open_outputs(options)?;
-    let views: Arc<[OutputView]> = outputs.iter().map(Output::view).collect();
+    let outputs = open_outputs(options, &options.outputs)?;
+    let views = OutputViews::new(&outputs);
     let (closed, mut reader_gone) = oneshot::channel();
     let writer = Writer::start(outputs, move || {
         let _ = closed.send(());
@@ -76,9 +81,10 @@ async fn serve<C: Core, S: Source>(
     let ends = Ends {
         outbox: writer.outbox(),
         wanted: views
+            .get()
             .iter()
             .fold(RecordSet::default(), |set, view| set.union(view.types)),
-        outputs: Arc::clone(&views),
+        outputs: views.clone(),
         inbox,
         stop: Arc::default(),
     };
@@ -98,11 +104,20 @@ async fn serve<C: Core, S: Source>(
         }
     };
 
+    let reloader = Arc::new(Reloader {
+        options: options.clone(),
+        mailbox: mailbox.clone(),
+        outbox: writer.outbox(),
+        views: views.clone(),
+        outputs: Mutex::new(options.outputs.clone()),
+    });
+    let reload = Reload::new(move || Arc::clone(&reloader).reload());
     let counter = Counter {
         mailbox,
         host: options.host.clone(),
         started,
         outputs: views,
+        reload: reload.clone(),
     };
     let (stop_serving, stopping) = watch::channel(false);
     let server = tokio::spawn(control::serve(Arc::clone(&listener), counter, stopping));
@@ -118,7 +133,11 @@ async fn serve<C: Core, S: Source>(
                 info!("{signal}: closing the books");
                 break None;
             }
-            _ = reload.recv() => writer.outbox().reopen(),
+            _ = hangup.recv() => {
+                let reload = reload.clone();
+                // It says itself how it went.
+                tokio::spawn(async move { reload.run().await });
+            }
         }
     };
 
@@ -142,12 +161,12 @@ async fn serve<C: Core, S: Source>(
     result
 }
 
-fn open_outputs(options: &Options) -> Result<Vec<Output>> {
+pub(super) fn open_outputs(options: &Options, specs: &[OutputSpec]) -> Result<Vec<Output>> {
     let open = |spec: &OutputSpec| {
         Output::open(spec, options.records, options.host.clone())
             .with_context(|| format!("cannot open the output {}: name another with --output", spec.place))
     };
-    options.outputs.iter().map(open).collect()
+    specs.iter().map(open).collect()
 }
 
 type Ready = oneshot::Receiver<Timestamp>;

@@ -1,5 +1,6 @@
 //! A capture without a kernel, and a core that makes a transaction of each chunk: to test the shell around them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,15 +10,20 @@ use bytes::Bytes;
 use super::{Core, Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
+use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::config::{Changes, Config};
 use crate::control::Listed;
 use crate::control::shape::Facility;
+use crate::detectors::DetectorName;
+use crate::enrich::reference::Reference;
 use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
 use crate::expected::{EventError, ExpectedEvent};
 use crate::incident::Incident;
 use crate::pipeline::Output;
 use crate::record::{Body, FlowRecord, Record, StatsRecord};
 use crate::sinks::json::examples;
+use crate::store::Summary;
 use crate::time::Timestamp;
 use crate::views::{Rows, View};
 
@@ -93,6 +99,7 @@ pub(super) struct SyntheticCore {
     events: u64,
     stats_due: Option<Timestamp>,
     rules: Rules,
+    baseline: BTreeMap<DetectorName, Vec<Row>>,
 }
 
 impl SyntheticCore {
@@ -169,6 +176,45 @@ impl Core for SyntheticCore {
 
     fn allow_remove(&mut self, id: &str) -> Result<AllowRule, RuleError> {
         self.rules.remove(id)
+    }
+
+    fn baselines(&mut self) -> anyhow::Result<Vec<Summary>> {
+        Ok(self
+            .baseline
+            .iter()
+            .map(|(detector, rows)| Summary {
+                detector: detector.as_str().to_owned(),
+                subjects: 1,
+                rows: rows.len() as u64,
+                first: Timestamp::ZERO,
+                last: Timestamp::ZERO,
+            })
+            .collect())
+    }
+
+    fn baseline(&mut self, detector: DetectorName) -> anyhow::Result<Vec<Row>> {
+        Ok(self.baseline.get(&detector).cloned().unwrap_or_default())
+    }
+
+    fn replace_baseline(&mut self, _: Timestamp, detector: DetectorName, rows: Vec<Row>) -> anyhow::Result<()> {
+        self.baseline.insert(detector, rows);
+        Ok(())
+    }
+
+    fn forget_baseline(
+        &mut self,
+        _: Timestamp,
+        detector: Option<DetectorName>,
+        _: Option<Timestamp>,
+        _: Option<Timestamp>,
+    ) -> anyhow::Result<usize> {
+        let forgotten = detector.and_then(|detector| self.baseline.remove(&detector));
+        Ok(forgotten.map_or(0, |rows| rows.len()))
+    }
+
+    fn reload(&mut self, _: Timestamp, config: Config, _: Reference, _: &mut Output) -> anyhow::Result<Changes> {
+        self.rules.set_config(&config);
+        Ok(Config::default().changes(&config))
     }
 
     fn expect_list(&self) -> Vec<Listed> {

@@ -33,6 +33,8 @@ impl Daemon {
                 types: None,
                 place: Where::File(dir.path().join("out.jsonl")),
             }],
+            outputs_are_asked_for: false,
+            config: Some(dir.path().join("monitor.toml")),
             lock: dir.path().join("lock"),
             socket: dir.path().join("control.sock"),
             group: None,
@@ -60,6 +62,16 @@ impl Daemon {
     #[track_caller]
     fn get(&self, path: &str) -> (u16, String) {
         raw(&self.socket(), format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())
+    }
+
+    /// Status and lines of what comes back.
+    #[track_caller]
+    fn send(&self, method: &str, path: &str, body: &str) -> (u16, Vec<Value>) {
+        let length = body.len();
+        let request = format!("{method} {path} HTTP/1.0\r\ncontent-length: {length}\r\n\r\n{body}");
+        let (code, body) = raw(&self.socket(), request.as_bytes());
+        let lines = body.lines().map(|line| serde_json::from_str(line).unwrap());
+        (code, lines.collect())
     }
 
     fn output(&self) -> Vec<Value> {
@@ -178,17 +190,7 @@ fn a_mistake_is_answered_with_what_is_wrong_and_how_to_mend_it() {
 #[test]
 fn allow_rules_are_added_listed_and_removed() {
     let daemon = Daemon::start(SOME);
-    let send = |method: &str, path: &str, body: &str| {
-        let length = body.len();
-        let request = format!("{method} {path} HTTP/1.0\r\ncontent-length: {length}\r\n\r\n{body}");
-        let (code, body) = raw(&daemon.socket(), request.as_bytes());
-        (
-            code,
-            body.lines()
-                .map(|l| serde_json::from_str(l).unwrap())
-                .collect::<Vec<Value>>(),
-        )
-    };
+    let send = |method: &str, path: &str, body: &str| daemon.send(method, path, body);
     let rule = r#"{"detector":"unknown_destination","destination":"*.example.com","comment":"new provider"}"#;
     let (code, added) = send("POST", "/v1/allow", rule);
     assert_eq!((code, &added[0]["origin"]), (201, &Value::from("command")));
@@ -209,6 +211,97 @@ fn allow_rules_are_added_listed_and_removed() {
         assert!(body[0]["error"].is_string() && body[0]["mend"].is_string());
     }
     assert!(send("GET", "/v1/allow", "").1.is_empty());
+}
+
+#[test]
+fn expected_events_are_added_listed_and_removed() {
+    let daemon = Daemon::start(SOME);
+    let event = r#"{"from":"2026-11-27","until":"2126-11-28","endpoint":"POST /orders","comment":"promotion"}"#;
+    let (code, added) = daemon.send("POST", "/v1/expected", event);
+    assert_eq!((code, &added[0]["event"]["comment"]), (201, &Value::from("promotion")));
+    let id = added[0]["id"].as_str().unwrap();
+    let (_, list) = daemon.send("GET", "/v1/expected", "");
+    assert_eq!((list.len(), &list[0]["id"]), (1, &added[0]["id"]));
+    let status: Value = serde_json::from_str(&daemon.get("/v1/status").1).unwrap();
+    assert_eq!(status["expected"][0]["covered"], 0);
+    assert_eq!(daemon.send("DELETE", &format!("/v1/expected/{id}"), "").0, 200);
+    assert_eq!(daemon.send("DELETE", &format!("/v1/expected/{id}"), "").0, 404);
+    for wrong in [
+        "{}",
+        r#"{"from":"2026-11-28","until":"2026-11-27"}"#,
+        r#"{"from":"2026-11-27","until":"2026-11-28","endpiont":"x"}"#,
+    ] {
+        let (code, body) = daemon.send("POST", "/v1/expected", wrong);
+        assert_eq!(code, 400, "{wrong}");
+        assert!(body[0]["error"].is_string() && body[0]["mend"].is_string());
+    }
+}
+
+#[test]
+fn a_configuration_is_read_again_and_a_wrong_one_changes_nothing() {
+    let daemon = Daemon::start(SOME);
+    let path = daemon.dir.path().join("monitor.toml");
+    let reload = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let (code, mut body) = daemon.send("POST", "/v1/reload", "");
+        (code, body.remove(0))
+    };
+    let rules = || daemon.send("GET", "/v1/allow", "").1.len();
+    let output = "[output]\npath = \"out.jsonl\"\n";
+    let (code, body) = reload(&format!(
+        "{output}[host]\nname = \"other\"\n[[allow]]\ndestination = \"*.example.com\"\n"
+    ));
+    assert_eq!((code, rules()), (200, 1), "{body}");
+    assert!(
+        body["changed"].as_array().unwrap().contains(&Value::from("allow")),
+        "{body}"
+    );
+    assert_eq!(body["restart"], serde_json::json!(["host"]));
+    // With line and suggestion.
+    let (code, body) = reload("[host]\nnmae = \"x\"\n");
+    assert_eq!(code, 400);
+    let error = body["error"].as_str().unwrap();
+    assert!(
+        error.ends_with("monitor.toml:2: unknown key `nmae`; did you mean `name`?"),
+        "{error}"
+    );
+    assert_eq!(rules(), 1, "the old one stays");
+    let (code, body) = reload("[networks]\nthreat_lists = [\"nowhere.txt\"]\n");
+    assert_eq!(code, 400);
+    assert!(body["error"].as_str().unwrap().contains("nowhere.txt"), "{body}");
+    // Records go elsewhere.
+    let other = daemon.dir.path().join("other.jsonl");
+    let (code, _) = reload("[output]\npath = \"other.jsonl\"\n");
+    assert_eq!((code, rules()), (200, 0));
+    let status: Value = serde_json::from_str(&daemon.get("/v1/status").1).unwrap();
+    assert!(status["outputs"][0]["place"].as_str().unwrap().ends_with("other.jsonl"));
+    let until = Instant::now() + Duration::from_secs(10);
+    while std::fs::metadata(&other).map_or(0, |file| file.len()) == 0 {
+        assert!(Instant::now() < until, "nothing comes there");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn baselines_are_shown_replaced_and_forgotten() {
+    let daemon = Daemon::start(SOME);
+    let row = r#"{"detector":"dns_tunnel","subject":"a","member":"b","first":"2026-11-27T00:00:00Z","last":"2026-11-28T00:00:00Z","count":3,"marks":1}"#;
+    let rows = format!("{row}\n").repeat(2_000);
+    assert!(rows.len() > 64 * 1024, "more than other bodies may have");
+    let (code, body) = daemon.send("PUT", "/v1/baseline/dns_tunnel", &rows);
+    assert_eq!((code, &body[0]["rows"]), (200, &Value::from(2_000)));
+    assert_eq!(daemon.send("GET", "/v1/baseline", "").1[0]["rows"], 2_000);
+    let (_, back) = daemon.send("GET", "/v1/baseline/dns_tunnel", "");
+    assert_eq!((back.len(), &back[0]["count"]), (2_000, &Value::from(3)));
+    assert_eq!(daemon.send("PUT", "/v1/baseline/user_agent", row).0, 400);
+    assert_eq!(daemon.send("GET", "/v1/baseline/nothing", "").0, 404);
+    assert_eq!(
+        daemon.send("POST", "/v1/baseline/forget", r#"{"form":"2026-11-27"}"#).0,
+        400
+    );
+    let (code, body) = daemon.send("POST", "/v1/baseline/forget", r#"{"detector":"dns_tunnel"}"#);
+    assert_eq!((code, &body[0]["rows"]), (200, &Value::from(2_000)));
+    assert!(daemon.send("GET", "/v1/baseline/dns_tunnel", "").1.is_empty());
 }
 
 #[test]

@@ -49,6 +49,19 @@ macro_rules! registry {
             )+
         }
 
+        impl Settings {
+            /// Detectors whose tables are different in `other`.
+            pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+                let mut names = Vec::new();
+                $(
+                    if self.$name != other.$name {
+                        names.push(stringify!($name));
+                    }
+                )+
+                names
+            }
+        }
+
         /// Documentation of every detector there is.
         pub const DOCS: &[&DetectorDoc] = &[$(&$name::DOC),+];
 
@@ -200,8 +213,12 @@ impl DetectorDoc {
 
 /// The host's false-alarm budget, over the detectors that are enabled and test.
 pub fn budget(config: &Config) -> Budget {
-    let testing = tests(config).iter().filter(|(_, tests)| !tests.is_empty()).count();
-    Budget::new(&config.rates, u32::try_from(testing).unwrap_or(u32::MAX))
+    Budget::new(&config.rates, u32::try_from(testing(config)).unwrap_or(u32::MAX))
+}
+
+/// How many detectors share the budget.
+pub fn testing(config: &Config) -> usize {
+    tests(config).iter().filter(|(_, tests)| !tests.is_empty()).count()
 }
 
 /// What each test of each enabled detector may use of it.
@@ -236,6 +253,21 @@ impl Registry {
         };
         registry.settle();
         registry
+    }
+
+    /// Makes the detectors in `names` anew, as `config` says, without what they have learned; leaves the others as they are.
+    pub fn rebuild(&mut self, config: &Config, names: &[&str]) {
+        let mut old = std::mem::take(&mut self.detectors);
+        for fresh in enabled(config) {
+            let name = fresh.doc().name;
+            let known = old.iter().position(|detector| detector.doc().name == name);
+            self.detectors.push(match known {
+                Some(at) if !names.contains(&name) => old.swap_remove(at),
+                Some(_) | None => fresh,
+            });
+        }
+        self.allotments = allotments(config);
+        self.settle();
     }
 
     /// Shows an observation, made at `now`, to every detector.

@@ -33,9 +33,14 @@ impl Book {
         self.members.get_mut(alert)
     }
 
+    /// The alerts of an incident.
+    pub(super) fn each_of<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = &'a Member> {
+        case.alerts.iter().filter_map(|id| self.members.get(id))
+    }
+
     /// The alerts of an incident, in order of their first observations.
-    pub(super) fn of(&self, case: &Case) -> Vec<&Member> {
-        let mut members: Vec<&Member> = case.alerts.iter().filter_map(|id| self.members.get(id)).collect();
+    pub(super) fn of<'a>(&'a self, case: &'a Case) -> Vec<&'a Member> {
+        let mut members: Vec<&Member> = self.each_of(case).collect();
         members.sort_by_key(|member| (member.first_seen, Arc::clone(&member.id)));
         members
     }

@@ -58,8 +58,9 @@ impl Member {
         member
     }
 
-    /// What the alert says now.
-    pub(super) fn update(&mut self, alert: &Alert) {
+    /// What the alert says now. Whether it is surer or graver than before.
+    pub(super) fn update(&mut self, alert: &Alert) -> bool {
+        let is_graver = alert.severity > self.severity || alert.confidence > self.confidence;
         self.severity = alert.severity;
         self.confidence = alert.confidence;
         self.title.clone_from(&alert.title);
@@ -72,6 +73,7 @@ impl Member {
         let unit = alert.evidence.unit.unwrap_or_default();
         self.sources = measured.filter(|_| unit == "sources" || unit == "addresses").map(whole);
         self.seconds = measured.filter(|_| unit == "s" || unit == "seconds");
+        is_graver
     }
 
     /// Takes in the links of its actor and target, and of these samples. Gives those that are new, and how many found no room.

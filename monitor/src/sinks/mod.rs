@@ -17,7 +17,7 @@ pub mod terminal;
 mod writer;
 
 #[cfg(feature = "replay")]
-pub use output::{ClosedByReader, Encode, JsonLines, Output, OutputView, Tally};
+pub use output::{ClosedByReader, Encode, JsonLines, Output, OutputView, OutputViews, Tally};
 #[cfg(feature = "replay")]
 pub use place::{Place, Torn};
 #[cfg(feature = "replay")]

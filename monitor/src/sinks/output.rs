@@ -1,8 +1,8 @@
 //! One output: an encoding at a place, with its own clock hand and its own tally.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::{info, warn};
 
@@ -66,6 +66,29 @@ pub struct OutputView {
     pub types: RecordSet,
     /// What became of it.
     pub tally: Arc<Tally>,
+}
+
+/// What others may know of all outputs; those change when the configuration does.
+#[derive(Clone, Debug, Default)]
+pub struct OutputViews(Arc<Mutex<Arc<[OutputView]>>>);
+
+impl OutputViews {
+    /// Of these.
+    pub fn new(outputs: &[Output]) -> Self {
+        let views = Self::default();
+        views.set(outputs);
+        views
+    }
+
+    /// From now on of these.
+    pub fn set(&self, outputs: &[Output]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = outputs.iter().map(Output::view).collect();
+    }
+
+    /// As they are.
+    pub fn get(&self) -> Arc<[OutputView]> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// An open output.

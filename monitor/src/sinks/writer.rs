@@ -26,6 +26,7 @@ const LAST_WRITE: Duration = Duration::from_secs(5);
 enum Job {
     Write(Vec<Record>),
     Reopen,
+    Replace(Vec<Output>),
     Stop,
 }
 
@@ -63,6 +64,11 @@ impl Outbox {
     pub fn reopen(&self) {
         // Without a writer there is nothing to open.
         let _ = self.jobs.send(Job::Reopen);
+    }
+
+    /// From now on records go to these.
+    pub fn replace(&self, outputs: Vec<Output>) {
+        let _ = self.jobs.send(Job::Replace(outputs));
     }
 
     /// Records lost since the queue was full.
@@ -145,6 +151,7 @@ fn write_all(mut outputs: Vec<Output>, inbox: &Receiver<Job>, queue: &Queue, clo
                 }
             }
             Job::Reopen => outputs.iter_mut().for_each(Output::reopen),
+            Job::Replace(others) => outputs = others,
             Job::Stop => return,
         }
     }
@@ -192,6 +199,26 @@ mod tests {
     }
 
     #[test]
+    fn other_outputs_take_what_comes_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            let spec = OutputSpec {
+                types: None,
+                place: Where::File(dir.path().join(name)),
+            };
+            Output::open(&spec, RecordSet::of(&RecordType::ALL), None).unwrap()
+        };
+        let writer = Writer::start(vec![open("a")], || {}).unwrap();
+        let outbox = writer.outbox();
+        outbox.send(vec![alert()]);
+        outbox.replace(vec![open("b")]);
+        outbox.send(vec![alert(), alert()]);
+        assert!(writer.finish());
+        let lines = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
+        assert_eq!((lines("a"), lines("b")), (1, 2));
+    }
+
+    #[test]
     fn the_many_yield_to_the_few_and_all_loss_is_counted() {
         let (jobs, inbox) = mpsc::channel();
         let outbox = Outbox {
@@ -207,7 +234,7 @@ mod tests {
             .try_iter()
             .map(|job| match job {
                 Job::Write(records) => records.len(),
-                Job::Reopen | Job::Stop => 0,
+                Job::Reopen | Job::Replace(_) | Job::Stop => 0,
             })
             .sum();
         assert_eq!(queued, BULK_ROOM + RESERVE);

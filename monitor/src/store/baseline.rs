@@ -12,6 +12,21 @@ use crate::time::Timestamp;
 /// Rows of one detector that are kept; more than any detector holds in memory. Beyond it the longest unseen go.
 const MOST_ROWS: i64 = 1_000_000;
 
+/// What is kept of a detector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its name.
+    pub detector: String,
+    /// Those whose habits are known.
+    pub subjects: u64,
+    /// Rows.
+    pub rows: u64,
+    /// The first thing seen.
+    pub first: Timestamp,
+    /// The latest.
+    pub last: Timestamp,
+}
+
 impl Store {
     /// What a detector had learned.
     pub fn baseline(&self, detector: &str) -> Result<Vec<Row>> {
@@ -31,6 +46,49 @@ impl Store {
         })?;
         rows.collect::<rusqlite::Result<_>>()
             .context("cannot read what was learned")
+    }
+
+    /// What is kept of each detector, in order of name.
+    pub fn summaries(&self) -> Result<Vec<Summary>> {
+        let mut rows = self.database.prepare(
+            "SELECT detector, count(DISTINCT nullif(subject, '')), count(*), min(first), max(last)
+             FROM baseline GROUP BY detector ORDER BY detector",
+        )?;
+        let rows = rows.query_map([], |row| {
+            Ok(Summary {
+                detector: row.get(0)?,
+                subjects: unsigned(row.get(1)?),
+                rows: unsigned(row.get(2)?),
+                first: time(row.get(3)?),
+                last: time(row.get(4)?),
+            })
+        })?;
+        rows.collect::<rusqlite::Result<_>>()
+            .context("cannot read what was learned")
+    }
+
+    /// Drops what was first seen from `from` until before `until`, of one detector or of all; without either time, all of
+    /// it. Gives the number of rows.
+    pub fn forget_baseline(
+        &mut self,
+        detector: Option<&str>,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<usize> {
+        let whole = from.is_none() && until.is_none();
+        // Where learning itself began stays, unless all of it goes.
+        self.database
+            .execute(
+                "DELETE FROM baseline WHERE (?1 IS NULL OR detector = ?1)
+                 AND (?2 OR (subject <> '' AND first >= ?3 AND first < ?4))",
+                params![
+                    detector,
+                    whole,
+                    signed(from.map_or(0, Timestamp::as_nanos)),
+                    signed(until.map_or(u64::MAX, Timestamp::as_nanos)),
+                ],
+            )
+            .context("cannot forget what was learned")
     }
 
     /// Takes in what changed, all or nothing.
@@ -158,6 +216,26 @@ mod tests {
             (names(&store, "one"), names(&store, "two")),
             (vec!["b/".to_owned()], vec!["a/x".to_owned()])
         );
+    }
+
+    #[test]
+    fn what_was_learned_in_a_time_is_forgotten() {
+        let (_directory, mut store) = store();
+        let rows = || vec![row("", "", 0), row("a", "", 5), row("a", "x", 10), row("b", "", 20)];
+        store.save_baseline(&[("one", rows()), ("two", rows())]).unwrap();
+        let summaries = store.summaries().unwrap();
+        let [one, _] = &summaries[..] else {
+            panic!("{summaries:?}")
+        };
+        assert_eq!((&*one.detector, one.subjects, one.rows), ("one", 2, 4));
+        assert_eq!((one.first, one.last), (START, START + Duration::from_secs(20)));
+        let at = |secs| Some(START + Duration::from_secs(secs));
+        assert_eq!(store.forget_baseline(Some("one"), at(5), at(20)).unwrap(), 2);
+        assert_eq!(names(&store, "one"), ["/", "b/"]);
+        assert_eq!(store.forget_baseline(None, None, at(10)).unwrap(), 1);
+        assert_eq!(names(&store, "two"), ["/", "a/x", "b/"]);
+        assert_eq!(store.forget_baseline(None, None, None).unwrap(), 5);
+        assert_eq!(store.summaries().unwrap(), []);
     }
 
     #[test]

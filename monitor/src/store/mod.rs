@@ -10,6 +10,8 @@ mod events;
 mod key;
 mod rules;
 
+pub use baseline::Summary;
+
 use std::env;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;

@@ -1,0 +1,226 @@
+//! `monitor baseline`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand};
+use hyper::Method;
+
+use super::failure::Failure;
+use super::listing::{print_json, read, runtime};
+use super::table::{Column, Mark, Table};
+use crate::config::Moment;
+use crate::control::client::ask;
+use crate::control::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget};
+use crate::detectors::DetectorName;
+use crate::sinks::terminal::{date_and_clock, units};
+
+/// What the daemon holds for normal: show it, take it elsewhere, forget some of it
+#[derive(Debug, Args)]
+pub(super) struct Baseline {
+    #[command(subcommand)]
+    action: Action,
+    /// JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show how much each detector has learned, since when
+    Show,
+    /// Write what was learned to standard output, as JSON lines
+    Export {
+        /// Only this detector's
+        detector: Option<DetectorName>,
+    },
+    /// Take in what `export` wrote: it takes the place of what the detectors in it have learned
+    Import {
+        /// The file; `-` is standard input
+        file: PathBuf,
+    },
+    /// Forget what was first seen in a time, such as during an attack that went unnoticed
+    Forget {
+        /// Only this detector's
+        detector: Option<DetectorName>,
+        /// What was first seen from here on
+        #[arg(long, value_name = "DATE|TIME")]
+        from: Moment,
+        /// Until before here; until now without it
+        #[arg(long, visible_alias = "until", value_name = "DATE|TIME")]
+        to: Option<Moment>,
+    },
+    /// Forget all, and learn anew
+    Reset {
+        /// Only this detector's
+        #[arg(required_unless_present = "all")]
+        detector: Option<DetectorName>,
+        /// Every detector's
+        #[arg(long, conflicts_with = "detector")]
+        all: bool,
+    },
+}
+
+impl Baseline {
+    pub(super) fn run(self, socket: &Path) -> Result<(), Failure> {
+        let json = self.json;
+        runtime()?.block_on(async {
+            match self.action {
+                Action::Show => show(socket, json).await,
+                Action::Export { detector } => export(socket, detector).await,
+                Action::Import { file } => import(socket, &file, json).await,
+                Action::Forget { detector, from, to } => {
+                    let from = Some(from);
+                    forget(
+                        socket,
+                        &Forget {
+                            detector,
+                            from,
+                            until: to,
+                        },
+                        json,
+                    )
+                    .await
+                }
+                Action::Reset { detector, all: _ } => {
+                    let all = Forget {
+                        detector,
+                        ..Forget::default()
+                    };
+                    forget(socket, &all, json).await
+                }
+            }
+        })
+    }
+}
+
+async fn show(socket: &Path, json: bool) -> Result<(), Failure> {
+    let mut answer = ask(socket, Method::GET, "/v1/baseline", Vec::new()).await?;
+    if json {
+        return print_json(answer).await;
+    }
+    let mut table = Table::new([
+        Column::word("DETECTOR"),
+        Column::number("SUBJECTS"),
+        Column::number("ROWS"),
+        Column::word("FIRST SEEN"),
+        Column::word("LAST SEEN"),
+    ]);
+    while let Some(line) = answer.line().await? {
+        let of: BaselineOf<'_> = read(&line)?;
+        let cells = [
+            of.detector.to_string(),
+            of.subjects.to_string(),
+            of.rows.to_string(),
+            date_and_clock(of.first),
+            date_and_clock(of.last),
+        ];
+        table.push(Mark::Plain, cells);
+    }
+    if table.len() == 0 {
+        return Ok(writeln!(io::stdout().lock(), "nothing is learned yet")?);
+    }
+    Ok(table.print()?)
+}
+
+async fn export(socket: &Path, detector: Option<DetectorName>) -> Result<(), Failure> {
+    let mut names = Vec::new();
+    match detector {
+        Some(name) => names.push(name.as_str().to_owned()),
+        None => {
+            let mut answer = ask(socket, Method::GET, "/v1/baseline", Vec::new()).await?;
+            while let Some(line) = answer.line().await? {
+                names.push(read::<BaselineOf<'_>>(&line)?.detector.to_string());
+            }
+        }
+    }
+    for name in names {
+        // One that this version does not have is of no use to any other either.
+        if name.parse::<DetectorName>().is_ok() {
+            print_json(ask(socket, Method::GET, &format!("/v1/baseline/{name}"), Vec::new()).await?).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn import(socket: &Path, file: &Path, json: bool) -> Result<(), Failure> {
+    let cannot = || format!("cannot import {}", file.display());
+    let input: Box<dyn Read> = if file.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file).with_context(cannot)?)
+    };
+    // All of it is looked at before any of it is sent.
+    let bodies = sorted(BufReader::new(input)).with_context(cannot)?;
+    if bodies.is_empty() {
+        return Err(Failure::Failed(anyhow!("{} holds no row", file.display())));
+    }
+    for (name, body) in bodies {
+        let path = format!("/v1/baseline/{name}");
+        let line = ask(socket, Method::PUT, &path, body).await?.line().await?;
+        changed(&line.unwrap_or_default(), json, &format!("{name}: taken in"))?;
+    }
+    Ok(())
+}
+
+/// The rows of each detector.
+fn sorted(input: impl BufRead) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let mut bodies: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for (number, line) in input.lines().enumerate() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let row: BaselineRow<'_> = serde_json::from_str(&line).with_context(|| format!("line {}", number + 1))?;
+        row.detector
+            .parse::<DetectorName>()
+            .with_context(|| format!("line {}", number + 1))?;
+        let body = bodies.entry(row.detector.to_string()).or_default();
+        body.extend_from_slice(line.as_bytes());
+        body.push(b'\n');
+    }
+    Ok(bodies)
+}
+
+async fn forget(socket: &Path, forget: &Forget, json: bool) -> Result<(), Failure> {
+    let body = serde_json::to_vec(forget).context("it cannot be written as JSON")?;
+    let mut answer = ask(socket, Method::POST, "/v1/baseline/forget", body).await?;
+    let line = answer.line().await?.unwrap_or_default();
+    changed(&line, json, "forgotten")
+}
+
+fn changed(line: &[u8], json: bool, what: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    if json {
+        stdout.write_all(line)?;
+        return Ok(stdout.write_all(b"\n")?);
+    }
+    let changed: BaselineChanged = read(line)?;
+    Ok(writeln!(stdout, "{what}: {}", units::count(changed.rows, "row"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_by_detector_and_a_wrong_line_is_named() {
+        let row = |detector: &str| {
+            format!(
+                r#"{{"detector":"{detector}","subject":"a","member":"","first":"2026-11-27T00:00:00Z","last":"2026-11-27T00:00:00Z","count":1,"marks":0}}"#
+            )
+        };
+        let text = [row("dns_tunnel"), row("user_agent"), String::new(), row("dns_tunnel")].join("\n");
+        let bodies = sorted(text.as_bytes()).unwrap();
+        assert_eq!(bodies["dns_tunnel"].iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(bodies.len(), 2);
+        for wrong in [row("nothing"), "{}".to_owned()] {
+            let text = format!("{}\n{wrong}", row("dns_tunnel"));
+            let error = format!("{:#}", sorted(text.as_bytes()).unwrap_err());
+            assert!(error.starts_with("line 2"), "{error}");
+        }
+    }
+}

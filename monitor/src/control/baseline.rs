@@ -1,0 +1,196 @@
+//! `/v1/baseline`: what the detectors hold for normal.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::mailbox::Ask;
+use super::routes::{Counter, json};
+use super::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget};
+use super::{Peer, Refusal};
+use crate::baseline::Row;
+use crate::detectors::DetectorName;
+use crate::sinks::json::{Text, Time, append_line};
+
+/// Bytes of a baseline that is given: some hundred thousand rows.
+pub(super) const BODY_BYTES: usize = 64 * 1024 * 1024;
+
+pub(super) async fn summaries(State(counter): State<Counter>) -> Result<Response, Refusal> {
+    let summaries = counter.mailbox.ask(Ask::BaselineSummaries).await?.map_err(failed)?;
+    lines(summaries.iter().map(|summary| BaselineOf {
+        detector: Text::Borrowed(&summary.detector),
+        subjects: summary.subjects,
+        rows: summary.rows,
+        first: Time(summary.first),
+        last: Time(summary.last),
+    }))
+}
+
+pub(super) async fn rows(State(counter): State<Counter>, Path(name): Path<String>) -> Result<Response, Refusal> {
+    let detector = named(&name)?;
+    let rows = counter
+        .mailbox
+        .ask(|reply| Ask::Baseline { detector, reply })
+        .await?
+        .map_err(failed)?;
+    lines(rows.iter().map(|row| shown(detector, row)))
+}
+
+pub(super) async fn replace(
+    State(counter): State<Counter>,
+    Extension(peer): Extension<Peer>,
+    Path(name): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    peer.may_change()?;
+    let detector = named(&name)?;
+    let body = body.map_err(|rejection| {
+        Refusal::new(
+            rejection.status(),
+            rejection.body_text(),
+            "send fewer rows of a detector",
+        )
+    })?;
+    let rows = read(detector, &body)?;
+    let count = rows.len() as u64;
+    counter
+        .mailbox
+        .ask(|reply| Ask::BaselineReplace { detector, rows, reply })
+        .await?
+        .map_err(failed)?;
+    tracing::info!("baseline of {name} replaced by uid {}", peer.uid);
+    json(&BaselineChanged { rows: count })
+}
+
+pub(super) async fn forget(
+    State(counter): State<Counter>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    peer.may_change()?;
+    let body =
+        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller request"))?;
+    let forget: Forget = serde_json::from_slice(&body).map_err(|error| {
+        Refusal::bad(
+            format!("what is to be forgotten cannot be read: {error}"),
+            r#"send JSON such as {"detector":"unknown_destination","from":"2026-11-27","until":"2026-11-28"}"#,
+        )
+    })?;
+    let removed = counter
+        .mailbox
+        .ask(|reply| Ask::BaselineForget {
+            detector: forget.detector,
+            from: forget.from.map(|moment| moment.0),
+            until: forget.until.map(|moment| moment.0),
+            reply,
+        })
+        .await?
+        .map_err(failed)?;
+    tracing::info!("{removed} rows of baselines forgotten for uid {}", peer.uid);
+    json(&BaselineChanged { rows: removed as u64 })
+}
+
+fn named(name: &str) -> Result<DetectorName, Refusal> {
+    name.parse()
+        .map_err(|error| Refusal::not_found(format!("{error}"), "`monitor baseline show` lists what is known"))
+}
+
+fn shown(detector: DetectorName, row: &Row) -> BaselineRow<'_> {
+    BaselineRow {
+        detector: Text::Borrowed(detector.as_str()),
+        subject: Text::Borrowed(&row.subject),
+        member: Text::Borrowed(&row.member),
+        first: Time(row.first),
+        last: Time(row.last),
+        count: row.count,
+        marks: row.marks,
+        detail: row.detail.as_deref().map(|detail| Text::Owned(BASE64.encode(detail))),
+    }
+}
+
+fn read(detector: DetectorName, body: &[u8]) -> Result<Vec<Row>, Refusal> {
+    let mut rows = Vec::new();
+    for (number, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let wrong = |what: &str| {
+            Refusal::bad(
+                format!("line {}: {what}", number + 1),
+                "nothing was changed; send rows as `monitor baseline export` gives them",
+            )
+        };
+        let row: BaselineRow<'_> = serde_json::from_slice(line).map_err(|error| wrong(&error.to_string()))?;
+        if row.detector != detector.as_str() {
+            return Err(wrong("the row is another detector's"));
+        }
+        let detail = row.detail.as_deref().map(|detail| BASE64.decode(detail.as_bytes()));
+        rows.push(Row {
+            subject: Arc::from(&*row.subject),
+            member: Arc::from(&*row.member),
+            first: row.first.0,
+            last: row.last.0,
+            count: row.count,
+            marks: row.marks,
+            detail: detail
+                .transpose()
+                .map_err(|error| wrong(&format!("detail: {error}")))?
+                .map(Arc::from),
+        });
+    }
+    Ok(rows)
+}
+
+fn lines(all: impl Iterator<Item = impl serde::Serialize>) -> Result<Response, Refusal> {
+    let mut body = Vec::new();
+    for line in all {
+        append_line(&mut body, &line).map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+fn failed(error: String) -> Refusal {
+    Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        error,
+        "see the daemon's log, and whether its disk is full",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn rows_read_back_as_they_were_shown() {
+        let detector: DetectorName = "unknown_destination".parse().unwrap();
+        let row = |detail: Option<&[u8]>| Row {
+            subject: "/usr/bin/curl".into(),
+            member: "a\"b\n".into(),
+            first: Timestamp::from_secs(1_800_000_000),
+            last: Timestamp::from_secs(1_800_000_100),
+            count: 7,
+            marks: 3,
+            detail: detail.map(Arc::from),
+        };
+        let all = [row(None), row(Some(&[0, 255, 7]))];
+        let mut body = Vec::new();
+        for row in &all {
+            append_line(&mut body, &shown(detector, row)).unwrap();
+        }
+        assert_eq!(read(detector, &body).unwrap(), all);
+        let other: DetectorName = "dns_tunnel".parse().unwrap();
+        for (detector, body) in [(other, &body[..]), (detector, b"{}"), (detector, b"nonsense")] {
+            let refusal = read(detector, body).unwrap_err();
+            assert!(refusal.error.starts_with("line 1: "), "{refusal:?}");
+        }
+    }
+}
