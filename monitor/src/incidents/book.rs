@@ -39,8 +39,8 @@ impl Book {
     }
 
     /// The alerts of an incident, in order of their first observations.
-    pub(super) fn of<'a>(&'a self, case: &'a Case) -> Vec<&'a Member> {
-        let mut members: Vec<&Member> = self.each_of(case).collect();
+    pub(super) fn of(&self, case: &Case) -> Vec<&Member> {
+        let mut members: Vec<&Member> = case.alerts.iter().filter_map(|id| self.members.get(id)).collect();
         members.sort_by_key(|member| (member.first_seen, Arc::clone(&member.id)));
         members
     }
