@@ -16,6 +16,7 @@ mod scenarios;
 mod setup;
 mod test;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Conformance(conformance::Args),
     /// Make worlds and attacks, replay them, and say how well detectors tell them apart
     Scenarios(scenarios::Args),
+    /// Boot other kernels under qemu, and check what the monitor does there
+    Vm(vm::Args),
     /// Let libFuzzer look for inputs that break an invariant
     Fuzz(fuzz::Args),
     /// Formatting, clippy for host and kernel code, licences
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::Conformance(args) => conformance::conformance(&args),
         Command::Scenarios(args) => scenarios::scenarios(&args),
+        Command::Vm(args) => vm::vm(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),

@@ -9,6 +9,8 @@ pub(crate) enum Need {
     Build,
     /// Also run its tests against real servers and clients.
     Test,
+    /// Also boot other kernels.
+    Guests,
 }
 
 /// A program and the Debian packages that bring it.
@@ -50,6 +52,16 @@ const TEST: &[Program] = &[
     program("bpftool", &["bpftool"], "what the kernel holds, as evidence"),
 ];
 
+/// Needed to boot other kernels.
+const GUESTS: &[Program] = &[
+    program(
+        "qemu-system-x86_64",
+        &["qemu-system-x86"],
+        "the machine that a kernel boots on",
+    ),
+    program("busybox", &["busybox-static"], "the guest's programs"),
+];
+
 impl Need {
     /// The programs that are needed and not found.
     pub(crate) fn missing(self) -> Vec<&'static Program> {
@@ -60,10 +72,11 @@ impl Need {
 
     /// Every program that is needed.
     pub(crate) fn all(self) -> impl Iterator<Item = &'static Program> {
-        let test: &[Program] = match self {
+        let more: &[Program] = match self {
             Self::Build => &[],
             Self::Test => TEST,
+            Self::Guests => GUESTS,
         };
-        BUILD.iter().chain(test)
+        BUILD.iter().chain(more)
     }
 }
