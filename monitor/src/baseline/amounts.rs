@@ -165,7 +165,7 @@ impl Amounts {
         let before = if by_hour { self.greatest_beside() } else { ever };
         let line = line.max(usual.most.saturating_mul(TIMES).saturating_mul(times));
         Norm {
-            usual: (usual.median.max(0.0) as u64).saturating_mul(times),
+            usual: whole(usual.median).saturating_mul(times),
             line: line.min(ever.saturating_mul(FAR_BEYOND)).max(again(before)).max(floor),
             by_hour,
         }
@@ -274,6 +274,11 @@ impl Amounts {
             (*of_day, *of_week) = (value.max(*of_day), week.max(*of_week));
         }
     }
+}
+
+#[expect(clippy::cast_sign_loss, reason = "a median of amounts, which are not negative")]
+fn whole(bytes: f64) -> u64 {
+    bytes as u64
 }
 
 /// What is done again, and again by half.

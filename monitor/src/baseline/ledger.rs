@@ -152,6 +152,11 @@ impl Ledger {
         None
     }
 
+    /// It need not be looked at before so much more has come.
+    pub fn wait_for(&mut self, bytes: u64) {
+        self.slack = self.slack.max(bytes);
+    }
+
     /// It is told of now: additions that no finding has counted, and since when it goes on.
     pub fn tell(&mut self, now: Timestamp, excess: &Excess, adopt_after: Duration) -> (u64, Timestamp) {
         let began = now
