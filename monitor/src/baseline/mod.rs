@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod majority;
 pub mod names;
 pub mod occurrence;
+pub mod outside;
 pub mod program;
 pub mod recent;
 pub mod seasonal;

@@ -11,7 +11,6 @@ mod tests;
 pub use doc::DOC;
 pub use settings::Settings;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +24,7 @@ use super::{Detector, DetectorDoc, budget};
 use crate::baseline::amounts::{Norm, Span};
 use crate::baseline::beginning::Beginning;
 use crate::baseline::ledger::{Excess, Ledger, Told};
-use crate::baseline::names::registered;
-use crate::baseline::program::Subject;
+use crate::baseline::outside::{Key, is_outside, key_of};
 use crate::baseline::recent::Recent;
 use crate::baseline::{Change, Row};
 use crate::config::Config;
@@ -53,9 +51,6 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const FLOW_IDLE: Duration = Duration::from_hours(24);
 /// The member of rows of all new destinations of a program.
 const CROWD: &str = "*";
-
-/// A program and a destination.
-type Key = (Arc<str>, Arc<str>);
 
 /// The detector.
 #[derive(Debug)]
@@ -122,7 +117,7 @@ impl Exfiltration {
         let Some(to) = &flow.destination else {
             return self.requests.see_flow(record);
         };
-        if !self.is_outside(to.address) {
+        if !is_outside(&self.networks, to.address) {
             return;
         }
         let now = flow.time;
@@ -147,7 +142,7 @@ impl Exfiltration {
         let more = sent.saturating_sub(counted);
         let key = match key {
             Some(key) => Some(key),
-            None if more > 0 && (is_over || sent >= UNNAMED || is_named(flow, to)) => Some(key_of(flow, to)),
+            None if more > 0 && (is_over || sent >= UNNAMED || is_named(flow, to)) => Some(key_of(record, to)),
             None => None,
         };
         if is_over {
@@ -284,16 +279,6 @@ impl Exfiltration {
         self.pairs.iter().any(|((other, at), pair)| {
             at == place && other != program && pair.ledger.told.is_none() && self.standing(now, pair) == Standing::Known
         })
-    }
-
-    fn is_outside(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        let is_here = match address {
-            IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        let is_nobody = address.is_loopback() || address.is_unspecified() || address.is_multicast();
-        !(is_here || is_nobody || self.networks.is_internal(address))
     }
 
     fn track(&mut self, now: Timestamp, flow: FlowId, counted: u64) {
@@ -441,14 +426,4 @@ const fn floor_of(over: Span, day: u64) -> u64 {
 fn is_named(flow: &FlowObservation, to: &Destination) -> bool {
     let process = flow.record.process.as_ref();
     to.name.is_some() && process.is_some_and(|process| process.program.is_some())
-}
-
-/// The program in any container, and whose place it is.
-fn key_of(flow: &FlowObservation, to: &Destination) -> Key {
-    let subject = Subject::of(flow.record.process.as_ref());
-    let place = match &to.name {
-        Some(name) => Arc::from(registered(name)),
-        None => to.network.to_string().into(),
-    };
-    (subject.kin.unwrap_or(subject.own), place)
 }

@@ -5,6 +5,7 @@
 //! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
 
 pub mod auth_failures;
+pub mod beaconing;
 pub mod client_fingerprint;
 pub mod credential_sharing;
 pub mod credential_stuffing;
@@ -93,6 +94,8 @@ macro_rules! registry {
 registry! {
     /// A surge of refused requests and failed logins, by source, account or endpoint.
     auth_failures: AuthFailures,
+    /// A program calls a new destination by a clock.
+    beaconing: Beaconing,
     /// One key, token or session in several places.
     credential_sharing: CredentialSharing,
     /// A browser that is none, and one program behind many addresses that are refused.

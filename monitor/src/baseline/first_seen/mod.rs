@@ -250,6 +250,18 @@ impl FirstSeen {
             .map(|member| member.mark)
     }
 
+    /// The subjects that `member` was seen with, not only told of.
+    pub fn subjects_with(&self, member: &str) -> impl Iterator<Item = &str> {
+        let seen = move |subject: &Subject| {
+            let mark = subject.members.get(member).map(|member| member.mark);
+            mark == Some(Mark::Seen)
+        };
+        self.subjects
+            .iter()
+            .filter(move |(_, subject)| seen(subject))
+            .map(|(key, _)| &**key)
+    }
+
     /// Subjects there are.
     pub fn subjects(&self) -> usize {
         self.subjects.len()

@@ -8,6 +8,7 @@ use super::requests::asked;
 use crate::baseline::amounts::Span;
 use crate::baseline::distinct::Distinct;
 use crate::baseline::ledger::{Ledger, Passed, Terms};
+use crate::baseline::outside::shown;
 use crate::observation::Destination;
 use crate::record::{FlowRecord, HttpRecord};
 use crate::time::Timestamp;
@@ -118,10 +119,6 @@ impl Pair {
         self.target = Some(Arc::clone(&target));
         target
     }
-}
-
-fn shown(to: &Destination) -> Arc<str> {
-    to.name.clone().unwrap_or_else(|| to.address.to_string().into())
 }
 
 fn is_shown(before: &str, to: &Destination) -> bool {

@@ -165,15 +165,13 @@ fn summary(
 /// "POST /import with key:3fa9 from 203.0.113.9, served by pid 812, caused 41 MB".
 fn cause(text: &mut String, parent: &ParentRef, request: Option<&HttpRecord>, lead: &FlowRecord, amount: &str) {
     text.push_str(parent.request.as_deref().unwrap_or("A request"));
-    if let Some(request) = request {
-        if let Some(identity) = best(&request.identity) {
-            let kind = match identity.kind {
-                IdentityKind::Account => "account ",
-                IdentityKind::Key | IdentityKind::Token | IdentityKind::Session => "",
-            };
-            let unproven = if identity.unproven { " (not proven)" } else { "" };
-            let _ = write!(text, " with {kind}{}{unproven}", identity.id);
-        }
+    if let Some(identity) = request.and_then(|request| best(&request.identity)) {
+        let kind = match identity.kind {
+            IdentityKind::Account => "account ",
+            IdentityKind::Key | IdentityKind::Token | IdentityKind::Session => "",
+        };
+        let unproven = if identity.unproven { " (not proven)" } else { "" };
+        let _ = write!(text, " with {kind}{}{unproven}", identity.id);
     }
     let client = request
         .and_then(|request| request.client.as_ref())
