@@ -32,6 +32,11 @@ impl<T: PartialEq> Majority<T> {
         }
     }
 
+    /// Votes so far.
+    pub fn votes(&self) -> u32 {
+        self.all
+    }
+
     /// The one that has two thirds or more, if one has.
     pub fn one(&self) -> Option<&T> {
         self.candidate.as_ref().filter(|_| self.has_one())

@@ -2,6 +2,7 @@
 //! that say when something is not ([`budget`], [`tail`], [`recent`], [`sliding`], [`distinct`], [`seasonal`], [`sketch`]).
 
 pub mod amounts;
+pub mod asker;
 pub mod beginning;
 pub mod bits;
 pub mod breadth;
@@ -9,19 +10,23 @@ pub mod budget;
 mod bytes;
 pub mod census;
 pub mod distinct;
+pub mod failing;
 pub mod first_seen;
 pub mod ledger;
 pub mod majority;
 pub mod names;
 pub mod occurrence;
 pub mod outside;
+pub mod pace;
 pub mod program;
 pub mod recent;
 pub mod seasonal;
+pub mod share;
 pub mod sketch;
 pub mod sliding;
 pub mod source;
 pub mod tail;
+pub mod ticks;
 
 use std::sync::Arc;
 

@@ -53,6 +53,12 @@ impl<T: Copy + Default + AddAssign, const N: usize> Sliding<T, N> {
         sum
     }
 
+    /// The slices, from the first to the latest.
+    pub fn slices(&self) -> impl Iterator<Item = T> {
+        let first = (self.latest + 1) % N as u64;
+        (0..N).map(move |n| self.slices[(first as usize + n) % N])
+    }
+
     /// When the window begins, as of the latest slice.
     pub fn begin(&self) -> Timestamp {
         Timestamp::from_nanos((self.latest + 1).saturating_sub(N as u64).saturating_mul(self.step))
@@ -83,6 +89,7 @@ mod tests {
         assert_eq!(window.begin(), Timestamp::from_secs(start));
         *window.at(Timestamp::from_secs(start + 60)) += 1;
         assert_eq!(window.sum(), 51);
+        assert_eq!(window.slices().collect::<Vec<_>>(), [10, 10, 10, 10, 10, 1]);
         // Late, not lost.
         *window.at(Timestamp::from_secs(start)) += 1;
         assert_eq!(window.sum(), 52);

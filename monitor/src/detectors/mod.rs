@@ -11,10 +11,12 @@ pub mod credential_sharing;
 pub mod credential_stuffing;
 pub mod dns_tunnel;
 pub mod enumeration;
+pub mod error_surge;
 pub mod exfiltration;
 pub mod listed_source;
 pub mod request_anomaly;
 pub mod request_forgery;
+pub mod request_rate;
 pub mod response_volume;
 pub mod scraping;
 pub mod shadow_endpoint;
@@ -118,6 +120,10 @@ registry! {
     request_forgery: RequestForgery,
     /// One client that reads all there is.
     scraping: Scraping,
+    /// More requests end with an error than usual, for longer than a deploy takes.
+    error_surge: ErrorSurge,
+    /// Far more requests than there usually are at this hour.
+    request_rate: RequestRate,
     /// An endpoint that answers and that no OpenAPI document names.
     shadow_endpoint: ShadowEndpoint,
     /// A program reaches a destination that was never seen for it.

@@ -249,6 +249,21 @@ impl World {
         });
     }
 
+    /// They begin a request in bytes of their own, a line every now and then over this time, and break it off.
+    pub fn hold(&mut self, caller: &Caller, at: u64, bytes: Vec<u8>, hold: u64) {
+        self.exchanges.push(Exchange {
+            at,
+            visit: caller.visit,
+            from: caller.from,
+            agent: Arc::clone(&caller.agent),
+            version: Version::Http11,
+            request: Request::get("/"),
+            raw: Some(bytes),
+            response: None,
+            think: hold,
+        });
+    }
+
     /// A login with a password that is right or wrong; gives the session that the answer sets.
     pub fn login(&mut self, caller: &Caller, at: u64, account: &str, right: bool, chance: &mut Chance) -> String {
         let password = chance.text("abcdefghkmnprstuvwxyz23456789", 11);

@@ -9,13 +9,17 @@ mod destinations;
 mod dns_tunnel;
 mod enumeration;
 mod exfiltration;
+mod health;
 mod listed_source;
 mod patterns;
+mod rates;
 mod request_anomaly;
 mod request_forgery;
 mod response_volume;
 mod scraping;
 mod shadow_endpoint;
+
+use std::net::IpAddr;
 
 use super::calendar::HOUR;
 use super::chance::Chance;
@@ -55,6 +59,10 @@ pub struct Marks {
     pub endpoints: Vec<String>,
     /// Names and addresses that the host is made to reach.
     pub destinations: Vec<String>,
+    /// Addresses of those whose requests were changed: what is done to them is done to the service.
+    pub addresses: Vec<IpAddr>,
+    /// From when until when, where that is not told by new requests.
+    pub span: Option<(u64, u64)>,
 }
 
 /// All of them.
@@ -76,6 +84,10 @@ pub fn all() -> Vec<Variant> {
         &patterns::VARIANTS,
         &enumeration::VARIANTS,
         &scraping::VARIANTS,
+        &rates::VARIANTS,
+        &health::ERRORS,
+        &health::SHIFTS,
+        &health::SILENCES,
     ]
     .into_iter()
     .flatten()
@@ -101,6 +113,7 @@ impl Variant {
         let exchanges = &world.exchanges[exchanges..];
         let outbound = &world.outbound[outbound..];
         let mut addresses: Vec<_> = exchanges.iter().map(|exchange| exchange.from).collect();
+        addresses.extend(marks.addresses);
         addresses.sort_unstable();
         addresses.dedup();
         let times = || {
@@ -136,8 +149,10 @@ impl Variant {
             },
             endpoints: marks.endpoints,
             destinations,
-            from: times().min().unwrap_or(at),
-            until: times().max().unwrap_or(at),
+            from: marks.span.map_or_else(|| times().min().unwrap_or(at), |(from, _)| from),
+            until: marks
+                .span
+                .map_or_else(|| times().max().unwrap_or(at), |(_, until)| until),
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod machines;
 pub mod odd;
 pub mod outbound;
 pub mod partners;
+pub mod peaks;
 pub mod people;
 pub mod phones;
 pub mod readers;
@@ -18,6 +19,7 @@ pub fn live(world: &mut World) {
     companies::live(world);
     phones::live(world);
     partners::live(world);
+    peaks::live(world);
     machines::live(world);
     odd::live(world);
     readers::live(world);

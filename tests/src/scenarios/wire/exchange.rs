@@ -171,6 +171,7 @@ fn transact(connection: &mut Connection<'_>, exchange: &Exchange, number: usize,
     let Exchange { request, .. } = exchange;
     let stream = 2 * number as u32 + 1;
     match (&exchange.raw, exchange.version) {
+        (Some(bytes), _) if exchange.response.is_none() => dribble(connection, bytes, exchange.think),
         (Some(bytes), _) => connection.send(End::Client, bytes, 0),
         (None, Version::Http2) => {
             connection.send(End::Client, &http2::request(&exchange.agent, stream, name, request), 0);
@@ -185,6 +186,11 @@ fn transact(connection: &mut Connection<'_>, exchange: &Exchange, number: usize,
     }
     let Some(response) = &exchange.response else {
         connection.counts().odd += 1;
+        if exchange.raw.is_none() && exchange.think >= SECOND {
+            // They wait before they give up.
+            let given_up = connection.now() + exchange.think;
+            connection.until(given_up);
+        }
         return false;
     };
     let answered = connection.now() + exchange.think;
@@ -211,6 +217,17 @@ fn transact(connection: &mut Connection<'_>, exchange: &Exchange, number: usize,
         .counts()
         .whole(response.status, request.body.len(), body.len());
     true
+}
+
+/// Sends a line after the other, evenly over this time.
+fn dribble(connection: &mut Connection<'_>, bytes: &[u8], over: u64) {
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let (begin, pause) = (connection.now(), over / lines.len().max(1) as u64);
+    for (number, line) in lines.into_iter().enumerate() {
+        connection.until(begin + number as u64 * pause);
+        connection.send(End::Client, line, 0);
+    }
+    connection.until(begin + over);
 }
 
 fn frames(connection: &mut Connection<'_>, from: End, stream: u32, body: &Body) {

@@ -1,0 +1,327 @@
+//! How many of what is asked fails, in whatever sense: over 15 minutes and 6 hours, against the share that is usual, and
+//! without what a deploy explains.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use super::asker::Asker;
+use super::distinct::Distinct;
+use super::majority::Majority;
+use super::share::Share;
+use super::sliding::Sliding;
+use super::tail::Line;
+use super::ticks::Over;
+use crate::time::Timestamp;
+
+/// Slices of the windows: 15 minutes, 6 hours.
+const MINUTES: usize = 15;
+const QUARTERS: usize = 24;
+/// Lengths of the slices, by which the windows slide.
+pub const STEPS: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(15)];
+/// The windows.
+pub const WINDOWS: [Duration; 2] = [Duration::from_mins(15), Duration::from_hours(6)];
+/// What so many slices that follow each other explain is left out: a deploy or a restart, with the tries that are repeated
+/// after it, is over within three minutes (a rolling update of Kubernetes replaces a pod within its grace of 30 seconds).
+const DEPLOY: usize = 3;
+/// Of the long window one quarter of an hour.
+const DEPLOY_LONG: usize = 1;
+/// While learning, so many times the share is supposed.
+const LEARNING: f64 = 4.0;
+/// Failures from which on it shows whether one is behind most of them.
+const ENOUGH: u32 = 10;
+
+/// What is supposed of a share, and what is worth telling.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Share that is supposed, and of how many tries it is as if learned.
+    pub prior: (f64, f64),
+    /// Risk of a try of either window.
+    pub alphas: [f64; 2],
+    /// Fewer failures of a window, beside those of a deploy, are not worth telling.
+    pub few: [u32; 2],
+    /// Nor is a smaller share.
+    pub least_share: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tally {
+    tried: u32,
+    failed: u32,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.tried += other.tried;
+        self.failed += other.failed;
+    }
+}
+
+/// More fail than chance explains.
+#[derive(Clone, Copy, Debug)]
+pub struct Surge {
+    /// Tries and failures of the window, beside those of the worst slices.
+    pub tried: u32,
+    /// Likewise.
+    pub failed: u32,
+    /// From here on it is too many.
+    pub line: u32,
+    /// The share that is usual.
+    pub usual: f64,
+    /// The window.
+    pub window: Duration,
+    /// When it shows.
+    pub now: Timestamp,
+}
+
+impl Surge {
+    /// The share that fails.
+    pub fn share(&self) -> f64 {
+        f64::from(self.failed) / f64::from(self.tried.max(1))
+    }
+
+    /// What would not have been told.
+    pub fn would_not_alert(&self, what: &str) -> String {
+        let worst = if self.window == WINDOWS[0] {
+            "three minutes"
+        } else {
+            "quarter of an hour"
+        };
+        let Self { line, tried, .. } = self;
+        format!("Fewer than {line} {what} among {tried} requests, beside those of the worst {worst}.")
+    }
+}
+
+/// A share of failures. About 2 KB.
+#[derive(Debug)]
+pub struct Failing {
+    terms: Terms,
+    minutes: Sliding<Tally, MINUTES>,
+    quarters: Sliding<Tally, QUARTERS>,
+    hour: Tally,
+    learned: Option<Timestamp>,
+    share: Share,
+    lines: Option<(bool, [Line; 2])>,
+    /// Who fails since when.
+    majority: Majority<u64>,
+    clients: Distinct<16>,
+    since: Option<Timestamp>,
+    /// The latest of whom the majority is; and whose it was before that was counted anew.
+    one: Option<(u64, Asker)>,
+    before: Option<Asker>,
+}
+
+impl Failing {
+    /// One of which nothing is known.
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            minutes: Sliding::new(STEPS[0]),
+            quarters: Sliding::new(STEPS[1]),
+            hour: Tally::default(),
+            learned: None,
+            share: Share::new(terms.prior.0, terms.prior.1),
+            lines: None,
+            majority: Majority::default(),
+            clients: Distinct::default(),
+            since: None,
+            one: None,
+            before: None,
+        }
+    }
+
+    /// One more try.
+    #[inline]
+    pub fn add(&mut self, now: Timestamp, has_failed: bool) {
+        let one = Tally {
+            tried: 1,
+            failed: u32::from(has_failed),
+        };
+        *self.minutes.at(now) += one;
+        *self.quarters.at(now) += one;
+        self.hour += one;
+    }
+
+    /// Whose failure that was.
+    pub fn blame(&mut self, now: Timestamp, asker: Option<u64>, name: impl FnOnce() -> Option<Asker>) {
+        // Anew with every window, so that nobody is blamed for what is long over.
+        if self.since.is_none_or(|since| since + WINDOWS[0] <= now) {
+            self.before = self.one().cloned();
+            (self.majority, self.clients, self.one) = (Majority::default(), Distinct::default(), None);
+            self.since = Some(now);
+        }
+        let Some(asker) = asker else { return };
+        self.majority.add(asker);
+        self.clients.see(now, WINDOWS[0], &asker);
+        if self.majority.one() == Some(&asker) && self.one.as_ref().is_none_or(|(key, _)| *key != asker) {
+            self.one = name().map(|name| (asker, name));
+        }
+    }
+
+    /// The one behind two thirds of the failures, if there is one.
+    pub fn one(&self) -> Option<&Asker> {
+        if self.majority.votes() < ENOUGH {
+            return self.before.as_ref();
+        }
+        let (key, name) = self.one.as_ref()?;
+        (self.majority.one() == Some(key)).then_some(name)
+    }
+
+    /// How many have failed lately.
+    pub fn clients(&self) -> u64 {
+        self.clients.count()
+    }
+
+    /// Whether too many fail. `few` is the least of either window, if it is another than those of the terms.
+    pub fn judge(&mut self, now: Timestamp, is_known: bool, few: Option<u32>) -> Option<Surge> {
+        let short = beyond(self.minutes.slices(), DEPLOY);
+        let few = self
+            .terms
+            .few
+            .map(|of_terms| few.map_or(of_terms, |few| few.max(of_terms)));
+        let found = self.test(0, short, few[0], is_known, now);
+        if found.is_some() {
+            return found;
+        }
+        let long = beyond(self.quarters.slices(), DEPLOY_LONG);
+        self.test(1, long, few[1], is_known, now)
+    }
+
+    fn test(&mut self, n: usize, tally: Tally, few: u32, is_known: bool, now: Timestamp) -> Option<Surge> {
+        let share = f64::from(tally.failed) / f64::from(tally.tried.max(1));
+        if tally.failed < few || share < self.terms.least_share {
+            return None;
+        }
+        let usual = self.share.mean();
+        let (rho, alphas) = (self.share.rho(), self.terms.alphas);
+        if self.lines.as_ref().is_none_or(|(known, _)| *known != is_known) {
+            let mean = if is_known { usual } else { usual * LEARNING }.min(0.9);
+            self.lines = Some((is_known, alphas.map(|alpha| Line::new(mean, rho, alpha))));
+        }
+        let (_, lines) = self.lines.as_mut()?;
+        let line = lines[n].at(tally.tried);
+        (tally.failed >= line).then_some(Surge {
+            tried: tally.tried,
+            failed: tally.failed,
+            line,
+            usual,
+            window: WINDOWS[n],
+            now,
+        })
+    }
+
+    /// An hour is over.
+    pub fn learn(&mut self, over: Over) {
+        let hour = std::mem::take(&mut self.hour);
+        if hour.tried == 0 {
+            return;
+        }
+        self.share.learn(over.begin, hour.tried.into(), hour.failed.into());
+        (self.learned, self.lines) = (Some(over.begin), None);
+    }
+
+    /// Tries that were learned.
+    pub fn tried(&self) -> f64 {
+        self.share.tried()
+    }
+
+    /// What was learned, for the store, if something was since the last call.
+    pub fn export(&mut self) -> Option<Vec<u8>> {
+        self.learned.take().map(|_| self.share.encode())
+    }
+
+    /// Takes back what was exported.
+    pub fn restore(&mut self, bytes: &[u8]) {
+        self.share.restore(bytes);
+        self.lines = None;
+    }
+}
+
+/// All slices without those `out` neighbours that have most failures.
+fn beyond(slices: impl Iterator<Item = Tally>, out: usize) -> Tally {
+    let (mut all, mut worst) = (Tally::default(), Tally::default());
+    let mut latest = [Tally::default(); DEPLOY];
+    for (n, slice) in slices.enumerate() {
+        all += slice;
+        latest[n % out] = slice;
+        let mut together = Tally::default();
+        for slice in &latest[..out] {
+            together += *slice;
+        }
+        if together.failed >= worst.failed {
+            worst = together;
+        }
+    }
+    Tally {
+        tried: all.tried - worst.tried,
+        failed: all.failed - worst.failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: u64) -> Timestamp {
+        Timestamp::from_secs(1_800_000_000 + minute * 60)
+    }
+
+    fn failing() -> Failing {
+        Failing::new(Terms {
+            prior: (0.01, 100.0),
+            alphas: [1e-8; 2],
+            few: [5, 10],
+            least_share: 0.0,
+        })
+    }
+
+    /// Twenty tries a minute, of which so many fail. The first minute in which it shows.
+    fn run(failing: &mut Failing, from: u64, minutes: u64, failures: impl Fn(u64) -> u64) -> Option<u64> {
+        for minute in from..from + minutes {
+            for n in 0..20 {
+                let has_failed = n < failures(minute);
+                failing.add(at(minute), has_failed);
+                if has_failed {
+                    failing.blame(at(minute), Some(n), || None);
+                    if failing.judge(at(minute), true, None).is_some() {
+                        return Some(minute);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn what_lasts_longer_than_a_deploy_shows() {
+        assert_eq!(run(&mut failing(), 0, 3, |_| 20), None);
+        let found = run(&mut failing(), 0, 30, |_| 20);
+        assert!(found.is_some_and(|minute| (3..6).contains(&minute)), "{found:?}");
+        let mut known = failing();
+        for hour in 0..48 {
+            let over = Over {
+                begin: at(hour * 60),
+                is_whole: true,
+                is_counted: true,
+            };
+            run(&mut known, hour * 60, 60, |minute| u64::from(minute % 10 == 0));
+            known.learn(over);
+        }
+        let slow = run(&mut known, 48 * 60, 360, |minute| u64::from(minute % 2 == 0));
+        assert!(slow.is_some_and(|minute| minute > 48 * 60 + 15), "{slow:?}");
+    }
+
+    #[test]
+    fn one_is_named_if_it_is_one() {
+        let mut failing = failing();
+        let name = || Asker::parse("ip 198.51.100.7");
+        for minute in 0..40 {
+            failing.blame(at(minute), Some(7), name);
+            failing.blame(at(minute), Some(7), name);
+        }
+        assert_eq!(failing.one(), name().as_ref());
+        for n in 0..40 {
+            failing.blame(at(50), Some(n), || None);
+        }
+        assert_eq!((failing.one(), failing.clients() > 10), (None, true));
+    }
+}
