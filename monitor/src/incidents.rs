@@ -85,15 +85,13 @@ impl Incidents {
         let (_, left_out) = member.link(samples);
         self.counts.links_left_out += left_out;
         let found = self.book.related(&member);
-        let (id, merged) = match self.unite(now, found, out) {
-            Some(united) => united,
-            None => {
-                self.make_room(now, out);
-                self.open.insert(Arc::clone(&id), Case::new(now, alert));
-                self.counts.raised += 1;
-                (id, Vec::new())
-            }
-        };
+        let united = self.unite(now, found, out);
+        let (id, merged) = united.unwrap_or_else(|| {
+            self.make_room(now, out);
+            self.open.insert(Arc::clone(&id), Case::new(now, alert));
+            self.counts.raised += 1;
+            (id, Vec::new())
+        });
         self.make_room_for_member(now, &id, out);
         self.add(now, &id, member, alert);
         self.weigh(&id);

@@ -128,13 +128,12 @@ async fn show(socket: &Path, json: bool) -> Result<(), Failure> {
 
 async fn export(socket: &Path, detector: Option<DetectorName>) -> Result<(), Failure> {
     let mut names = Vec::new();
-    match detector {
-        Some(name) => names.push(name.as_str().to_owned()),
-        None => {
-            let mut answer = ask(socket, Method::GET, "/v1/baseline", Vec::new()).await?;
-            while let Some(line) = answer.line().await? {
-                names.push(read::<BaselineOf<'_>>(&line)?.detector.to_string());
-            }
+    if let Some(name) = detector {
+        names.push(name.as_str().to_owned());
+    } else {
+        let mut answer = ask(socket, Method::GET, "/v1/baseline", Vec::new()).await?;
+        while let Some(line) = answer.line().await? {
+            names.push(read::<BaselineOf<'_>>(&line)?.detector.to_string());
         }
     }
     for name in names {
@@ -215,7 +214,7 @@ mod tests {
         };
         let text = [row("dns_tunnel"), row("user_agent"), String::new(), row("dns_tunnel")].join("\n");
         let bodies = sorted(text.as_bytes()).unwrap();
-        assert_eq!(bodies["dns_tunnel"].iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(bodies["dns_tunnel"].lines().count(), 2);
         assert_eq!(bodies.len(), 2);
         for wrong in [row("nothing"), "{}".to_owned()] {
             let text = format!("{}\n{wrong}", row("dns_tunnel"));

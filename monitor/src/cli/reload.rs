@@ -44,10 +44,12 @@ fn text(reloaded: &Reloaded<'_>) -> String {
         format!("changed: {}", list(&reloaded.changed))
     };
     if !reloaded.detectors.is_empty() {
-        text += &format!("\nbegan anew with what they had learned: {}", list(&reloaded.detectors));
+        text.push_str("\nbegan anew with what they had learned: ");
+        text.push_str(&list(&reloaded.detectors));
     }
     if !reloaded.restart.is_empty() {
-        text += &format!("\nholds after a restart: {}", list(&reloaded.restart));
+        text.push_str("\nholds after a restart: ");
+        text.push_str(&list(&reloaded.restart));
     }
     text
 }

@@ -200,9 +200,7 @@ mod tests {
     // Sections of the contract that this version has nothing behind: saying no is honest, ignoring them is not.
     #[test]
     fn keys_without_effect_are_refused() {
-        for text in ["[budget]"] {
-            assert!(parse(text).is_err(), "{text} was accepted");
-        }
+        assert!(parse("[budget]").is_err());
     }
 
     #[test]

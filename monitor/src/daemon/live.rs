@@ -203,7 +203,7 @@ impl Core for Kept {
         until: Option<Timestamp>,
     ) -> Result<usize> {
         self.try_save()?;
-        let one = detector.map(|detector| detector.as_str());
+        let one = detector.map(DetectorName::as_str);
         let removed = self.store.forget_baseline(one, from, until)?;
         let names: Vec<&str> = match one {
             Some(name) => vec![name],

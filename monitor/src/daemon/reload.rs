@@ -1,6 +1,6 @@
 //! The configuration, read again while the daemon runs. One that cannot be used changes nothing.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
@@ -39,6 +39,7 @@ impl Reloader {
                     warn!("changes of {} hold after a restart", listed(&changes.restart));
                 }
             }
+            Err(_) if self.options.config.is_none() => self.outbox.reopen(),
             Err(refusal) => {
                 self.outbox.reopen();
                 warn!("the configuration stays as it was: {}: {}", refusal.error, refusal.mend);
@@ -100,7 +101,7 @@ impl Reloader {
     }
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<(Config, Reference)> {
+fn read(path: &Path) -> anyhow::Result<(Config, Reference)> {
     let config = Config::read(path)?;
     let reference = files::read(&config)?;
     Ok((config, reference))

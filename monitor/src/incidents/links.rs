@@ -93,6 +93,10 @@ pub(super) fn named(actor: Option<&Actor>, target: &Target, give: &mut impl FnMu
         process,
         file,
     } = target;
+    if actor.is_none() && endpoint.is_none() && file.is_none() {
+        // Something of this host that nobody knows: a program, like others.
+        give(Link::Actor(ActorKind::Process, "".into()), Role::Named);
+    }
     if let Some(endpoint) = endpoint {
         give(Link::Endpoint(Arc::clone(endpoint)), Role::Named);
     }
@@ -202,25 +206,42 @@ pub(super) fn weight(link: &Link, one: Role, other: Role, apart: Duration) -> f3
                 0.1
             }
         }
-        Link::Actor(kind, _) => match (kind, named) {
+        Link::Actor(ActorKind::Process, id) => match named {
+            // Those that nobody knows may be several.
+            2.. if id.is_empty() => soon(0.5, 0.25),
             // A host has few programs, and one of them may do all there is.
-            (ActorKind::Process, 2..) if apart <= AT_ONCE => 1.0,
-            (ActorKind::Process, 1..) => 0.5,
-            (ActorKind::Process, 0) => 0.0,
-            (_, 2..) => 1.0,
-            (ActorKind::Account | ActorKind::Token | ActorKind::Session, 1) => 1.0,
-            (ActorKind::Account | ActorKind::Token | ActorKind::Session, 0) => 0.5,
-            // A key may be in every copy of an app.
-            (ActorKind::Key, 1) => 0.5,
-            (ActorKind::Key, 0) => 0.25,
-            // A program is many people's.
-            (ActorKind::Fingerprint | ActorKind::UserAgent, 1) => soon(0.7, 0.2),
-            (ActorKind::Fingerprint | ActorKind::UserAgent, 0) => soon(0.5, 0.1),
-            (
-                ActorKind::Ip | ActorKind::Network | ActorKind::Asn | ActorKind::Organization | ActorKind::Country,
-                0 | 1,
-            ) => 0.0,
+            2.. if apart <= AT_ONCE => 1.0,
+            1.. => 0.5,
+            0 => 0.0,
         },
+        Link::Actor(..) if named >= 2 => 1.0,
+        Link::Actor(ActorKind::Account | ActorKind::Token | ActorKind::Session, _) => {
+            if named == 1 {
+                1.0
+            } else {
+                0.5
+            }
+        }
+        // A key may be in every copy of an app.
+        Link::Actor(ActorKind::Key, _) => {
+            if named == 1 {
+                0.5
+            } else {
+                0.25
+            }
+        }
+        // A program is many people's.
+        Link::Actor(ActorKind::Fingerprint | ActorKind::UserAgent, _) => {
+            if named == 1 {
+                soon(0.7, 0.2)
+            } else {
+                soon(0.5, 0.1)
+            }
+        }
+        Link::Actor(
+            ActorKind::Ip | ActorKind::Network | ActorKind::Asn | ActorKind::Organization | ActorKind::Country,
+            _,
+        ) => 0.0,
     }
 }
 
@@ -232,6 +253,11 @@ pub(super) fn of_one_endpoint(same_detector: bool, nobody_named: bool, apart: Du
     let same = if same_detector { 0.3 } else { 0.0 };
     // What is said of all who ask there is said of the other's actor, too.
     same + if nobody_named { 0.7 } else { 0.0 }
+}
+
+/// What it adds that two alerts about one program say the same of it.
+pub(super) fn of_one_program(same_detector: bool, apart: Duration) -> f32 {
+    if same_detector && apart <= SOON { 0.5 } else { 0.0 }
 }
 
 /// Whether these came so close that a wave of them is no chance.

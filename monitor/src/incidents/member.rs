@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::links::{self, Link, Role};
-use crate::alert::{Actor, Alert, Pillar, Quantity, Sample, Severity, Target};
+use crate::alert::{Actor, ActorKind, Alert, Pillar, Quantity, Sample, Severity, Target};
 use crate::time::Timestamp;
 
 /// Links of one alert: its actor and target, and those of dozens of records in its evidence.
@@ -122,6 +122,9 @@ impl Member {
             };
             shared.weight += links::weight(link, *role, *theirs, apart);
             shared.endpoint |= matches!(link, Link::Endpoint(_));
+            if matches!(link, Link::Actor(ActorKind::Process, _)) && *role == Role::Named && *theirs == Role::Named {
+                shared.weight += links::of_one_program(self.detector == other.detector, apart);
+            }
         }
         if shared.endpoint {
             let nobody = self.actor.is_none() || other.actor.is_none();

@@ -401,6 +401,31 @@ fn an_outbound_connection_belongs_to_the_request_behind_it() {
     assert_eq!(room.count(), 2);
 }
 
+// A program of this host, known or not, that goes to one new place after the other.
+#[test]
+fn what_one_program_does_within_an_hour_is_one_incident() {
+    let to = |place: &str, minute: u64, known: bool| {
+        let mut finding = finding(place, minute * 60);
+        if !known {
+            finding.actor = None;
+        }
+        finding
+    };
+    for known in [true, false] {
+        let mut room = Room::new();
+        room.file(to("a.example", 0, known));
+        room.file(to("b.example", 50, known));
+        assert_eq!(room.count(), 1);
+        room.file(to("c.example", 180, known));
+        assert_eq!(room.count(), 2);
+        // Another detector says other things of it.
+        let mut lookups = to("d.example", 220, known);
+        lookups.detector = detector("dns_tunnel");
+        room.file(lookups);
+        assert_eq!(room.count(), 3);
+    }
+}
+
 #[test]
 fn two_that_turn_out_to_be_one_go_on_under_the_older_name() {
     let mut room = Room::new();

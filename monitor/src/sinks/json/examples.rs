@@ -309,7 +309,7 @@ pub(crate) fn incident() -> Incident {
         left_out: 3,
         count: 12,
         first_seen: START,
-        last_seen: START + Duration::from_secs(60),
+        last_seen: START + Duration::from_mins(1),
         reaction_s: Some(40.0),
         merged_into: None,
         resolved_by: None,
