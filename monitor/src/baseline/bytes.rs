@@ -1,7 +1,7 @@
 //! What is learned as bytes for the store: numbers in 7-bit groups (LEB128), and plain ones, little end first.
 
 /// Appends `value`, 7 bits a byte, the lowest first.
-pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -10,24 +10,24 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends `value` as it is, 4 bytes.
-pub(super) fn put_f32(out: &mut Vec<u8>, value: f32) {
+pub(crate) fn put_f32(out: &mut Vec<u8>, value: f32) {
     out.extend(value.to_le_bytes());
 }
 
 /// What is left to read. All reads are `None` beyond the end.
 #[derive(Debug)]
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Bytes<'_> {
     /// One byte.
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
     /// What [`put`] wrote.
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -40,20 +40,20 @@ impl Bytes<'_> {
     }
 
     /// What [`put`] wrote, up to `most`.
-    pub(super) fn at_most(&mut self, most: usize) -> Option<usize> {
+    pub(crate) fn at_most(&mut self, most: usize) -> Option<usize> {
         let number = usize::try_from(self.number()?).ok()?;
         (number <= most).then_some(number)
     }
 
     /// A number of two bytes.
-    pub(super) fn short(&mut self) -> Option<u16> {
+    pub(crate) fn short(&mut self) -> Option<u16> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u16::from_le_bytes(*first))
     }
 
     /// What [`put_f32`] wrote, if it is a number and not negative.
-    pub(super) fn f32(&mut self) -> Option<f32> {
+    pub(crate) fn f32(&mut self) -> Option<f32> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         let value = f32::from_le_bytes(*first);

@@ -7,7 +7,7 @@ pub mod beginning;
 pub mod bits;
 pub mod breadth;
 pub mod budget;
-mod bytes;
+pub(crate) mod bytes;
 pub mod census;
 pub mod distinct;
 pub mod failing;

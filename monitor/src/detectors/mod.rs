@@ -20,6 +20,7 @@ pub mod request_rate;
 pub mod response_volume;
 pub mod scraping;
 pub mod shadow_endpoint;
+pub mod unknown_credential;
 pub mod unknown_destination;
 pub mod user_agent;
 
@@ -126,6 +127,8 @@ registry! {
     request_rate: RequestRate,
     /// An endpoint that answers and that no OpenAPI document names.
     shadow_endpoint: ShadowEndpoint,
+    /// Many credentials that were never accepted here.
+    unknown_credential: UnknownCredential,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
     /// Scanners that say so, and one program under many names.

@@ -18,6 +18,7 @@ mod request_forgery;
 mod response_volume;
 mod scraping;
 mod shadow_endpoint;
+mod unknown_credential;
 
 use std::net::IpAddr;
 
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Variant> {
         &health::ERRORS,
         &health::SHIFTS,
         &health::SILENCES,
+        &unknown_credential::VARIANTS,
     ]
     .into_iter()
     .flatten()

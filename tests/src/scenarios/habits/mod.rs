@@ -3,6 +3,7 @@
 pub mod companies;
 pub mod deploys;
 pub mod machines;
+pub mod mistakes;
 pub mod odd;
 pub mod outbound;
 pub mod partners;
@@ -23,6 +24,7 @@ pub fn live(world: &mut World) {
     machines::live(world);
     odd::live(world);
     readers::live(world);
+    mistakes::live(world);
     outbound::live(world);
     // Last: what the others ask for meanwhile is refused, and tried again.
     deploys::live(world);
