@@ -22,6 +22,7 @@ pub mod scraping;
 pub mod shadow_endpoint;
 pub mod unknown_credential;
 pub mod unknown_destination;
+pub mod unusual_origin;
 pub mod user_agent;
 
 use std::fmt;
@@ -131,6 +132,8 @@ registry! {
     unknown_credential: UnknownCredential,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
+    /// Clients from where none came before.
+    unusual_origin: UnusualOrigin,
     /// Scanners that say so, and one program under many names.
     user_agent: UserAgent,
 }

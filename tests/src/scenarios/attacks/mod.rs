@@ -19,6 +19,7 @@ mod response_volume;
 mod scraping;
 mod shadow_endpoint;
 mod unknown_credential;
+mod unusual_origin;
 
 use std::net::IpAddr;
 
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Variant> {
         &health::SHIFTS,
         &health::SILENCES,
         &unknown_credential::VARIANTS,
+        &unusual_origin::VARIANTS,
     ]
     .into_iter()
     .flatten()

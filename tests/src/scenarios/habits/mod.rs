@@ -11,6 +11,7 @@ pub mod peaks;
 pub mod people;
 pub mod phones;
 pub mod readers;
+pub mod strangers;
 
 use super::world::World;
 
@@ -25,6 +26,7 @@ pub fn live(world: &mut World) {
     odd::live(world);
     readers::live(world);
     mistakes::live(world);
+    strangers::live(world);
     outbound::live(world);
     // Last: what the others ask for meanwhile is refused, and tried again.
     deploys::live(world);
