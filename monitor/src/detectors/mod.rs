@@ -4,6 +4,7 @@
 //! comes with the observations. It bounds its own memory and counts what it had to give up. To add one: its file (doc,
 //! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
 
+pub mod account_anomaly;
 pub mod auth_failures;
 pub mod beaconing;
 pub mod client_fingerprint;
@@ -96,6 +97,8 @@ macro_rules! registry {
     };
 }
 registry! {
+    /// An account that is not used as it ever was.
+    account_anomaly: AccountAnomaly,
     /// A surge of refused requests and failed logins, by source, account or endpoint.
     auth_failures: AuthFailures,
     /// A program calls a new destination by a clock.

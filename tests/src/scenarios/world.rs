@@ -151,6 +151,8 @@ pub struct World {
     pub keys: Vec<(String, IpAddr, u64)>,
     /// Accounts of people with phones, and an address of each one's carrier.
     pub phones: Vec<(String, IpAddr)>,
+    /// Accounts of clerks, who come every day.
+    pub clerks: Vec<String>,
     visits: u64,
 }
 
@@ -170,6 +172,7 @@ impl World {
             accounts: Vec::new(),
             keys: Vec::new(),
             phones: Vec::new(),
+            clerks: Vec::new(),
             visits: 0,
         };
         habits::live(&mut world);

@@ -1,5 +1,6 @@
 //! Attacks: one file a detector, variants loud and quiet.
 
+mod account_anomaly;
 mod agents;
 mod auth_failures;
 mod client_fingerprint;
@@ -92,6 +93,7 @@ pub fn all() -> Vec<Variant> {
         &health::SILENCES,
         &unknown_credential::VARIANTS,
         &unusual_origin::VARIANTS,
+        &account_anomaly::VARIANTS,
     ]
     .into_iter()
     .flatten()

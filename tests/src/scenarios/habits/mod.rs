@@ -1,5 +1,6 @@
 //! What those who live in a world do, one file each. None of it is an attack.
 
+pub mod clerks;
 pub mod companies;
 pub mod deploys;
 pub mod machines;
@@ -27,6 +28,7 @@ pub fn live(world: &mut World) {
     readers::live(world);
     mistakes::live(world);
     strangers::live(world);
+    clerks::live(world);
     outbound::live(world);
     // Last: what the others ask for meanwhile is refused, and tried again.
     deploys::live(world);
