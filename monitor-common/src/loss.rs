@@ -29,8 +29,10 @@ pub const UNASKED: u32 = 12;
 /// Segments of HTTP/2 with more frames than are followed: bytes are copied within the duplex budget until a segment begins
 /// with a frame.
 pub const TRUNCATED_FRAMES: u32 = 13;
+/// Turns not copied since the monitor is over its CPU budget.
+pub const OVER_BUDGET: u32 = 14;
 /// Number of counters.
-pub const COUNTS: u32 = 14;
+pub const COUNTS: u32 = 15;
 
 /// Name of each counter, as it appears in `stats`.
 pub const NAMES: [&str; COUNTS as usize] = [
@@ -48,4 +50,5 @@ pub const NAMES: [&str; COUNTS as usize] = [
     "copy_failed",
     "unasked",
     "truncated_frames",
+    "over_budget",
 ];

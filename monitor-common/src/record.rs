@@ -59,6 +59,9 @@ pub const FLOW_FROM_CLOSED_MAP: u32 = 1 << 10;
 /// The addresses of its packets are not those of its socket: NAT of this host lies between.
 pub const FLOW_NAT: u32 = 1 << 11;
 
+/// Some turn was not copied since the monitor was over its CPU budget.
+pub const FLOW_OVER_BUDGET: u32 = 1 << 12;
+
 /// [`ChunkRecord::flags`]: bytes between the previous chunk and this one were left out on purpose.
 pub const CHUNK_AFTER_SKIP: u8 = 1 << 0;
 /// The segment begins after the highest byte seen: the bytes between may still come, late.

@@ -17,6 +17,11 @@ pub const CLASS_OPAQUE: u8 = 5;
 /// Out of scope by configuration: not counted, not reported.
 pub const CLASS_IGNORED: u8 = 6;
 
+/// Bit of [`Half::left_out`]: for the duplex budget.
+pub const LEFT_OUT_DUPLEX: u8 = 1;
+/// Bit of [`Half::left_out`]: since the monitor was over its CPU budget.
+pub const LEFT_OUT_BUDGET: u8 = 2;
+
 /// One direction of a socket; written by that direction's hook alone, read by both.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +58,7 @@ pub struct Half {
     pub pays: u8,
     /// 1 once a RST passed in this direction. Here and not in the socket's flags, which other hooks write.
     pub rst: u8,
-    /// 1 once a turn was left out for the duplex budget.
+    /// Why turns were left out: [`LEFT_OUT_DUPLEX`], [`LEFT_OUT_BUDGET`].
     pub left_out: u8,
     /// HTTP/2: 1 while it is not known where the next frame begins.
     pub lost: u8,
@@ -151,8 +156,10 @@ pub struct SocketState {
     pub untold: u8,
     /// Owners so far, modulo 2^16.
     pub owner_changes: u16,
+    /// 1 while the request at hand is not copied since the monitor is over its CPU budget: nor is what answers it.
+    pub passed_over: u8,
     /// Always 0.
-    pub reserved: u32,
+    pub reserved: [u8; 3],
 }
 const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 176 + 40);
 

@@ -7,13 +7,14 @@ use aya_ebpf::bindings::__sk_buff;
 use monitor_common::{
     CAUSE_PROGRESS, CHUNK_AFTER_HOLE, CHUNK_AFTER_SKIP, CHUNK_LATE, CHUNK_TRUNCATED, CHUNK_TURN_START, CLASS_DNS,
     CLASS_HTTP, CLASS_HTTP2, CLASS_IGNORED, CLASS_NEW, CLASS_OPAQUE, CLASS_TLS, FLOW_JOINED_LATE, FlowKey, Half,
-    Header, KIND_CHUNK, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, Tail, loss,
+    Header, KIND_CHUNK, LEFT_OUT_BUDGET, LEFT_OUT_DUPLEX, RECEIVED, ROLE_ACTIVE, ROLE_PASSIVE, SENT, SocketState, Tail,
+    loss,
 };
 
 use crate::chunk::{self, MAX_CAPTURE};
 use crate::classify::{first_bytes, is_dns, message_start};
 use crate::kernel::read;
-use crate::maps::{CURRENT_REQUESTS, POLICIES, POLICY_EPOCH, SERVICE_SNAP, TAILS, count, knob, offset};
+use crate::maps::{CURRENT_REQUESTS, LEFT_OUT, POLICIES, POLICY_EPOCH, SERVICE_SNAP, TAILS, count, knob, offset};
 use crate::packet::{Packet, load};
 use crate::{flow, frame_kinds, frames};
 
@@ -218,6 +219,15 @@ fn turn_starts<const DIRECTION: u8>(
     let class = state.class;
     let role = state.tuple.role;
     let port = state.tuple.local_port;
+    if is_request::<DIRECTION>(role) {
+        state.passed_over = u8::from(class <= CLASS_HTTP && over_budget(state.cookie));
+    }
+    if state.passed_over != 0 {
+        let half = &mut state.half[DIRECTION as usize];
+        half.budget = 0;
+        half.left_out |= LEFT_OUT_BUDGET;
+        return count(loss::OVER_BUDGET);
+    }
     let half = &mut state.half[DIRECTION as usize];
     half.budget = match class {
         CLASS_NEW | CLASS_HTTP => snap::<DIRECTION>(role, port),
@@ -234,22 +244,37 @@ fn turn_starts<const DIRECTION: u8>(
             let failed = unsafe { load(skb, payload, &mut first) };
             if failed != 0 || !message_start(first) {
                 half.budget = 0;
-                half.left_out = 1;
+                half.left_out |= LEFT_OUT_DUPLEX;
                 count(loss::TRUNCATED_DUPLEX);
             }
         }
     }
 }
 
-/// Bytes to copy of a turn in this direction.
+/// Whether a connection is one of those that are not copied, to stay within the CPU budget. By its cookie, so that what is
+/// read is read whole.
 #[inline(always)]
-fn snap<const DIRECTION: u8>(role: u8, port: u16) -> u32 {
-    let request = match role {
+pub(crate) fn over_budget(cookie: u64) -> bool {
+    /// Odd, from the golden ratio (Knuth, The Art of Computer Programming 3, 6.4): spreads numbers that follow each other.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let share = LEFT_OUT.get(0).copied().unwrap_or(0);
+    share != 0 && ((cookie.wrapping_mul(SPREAD) >> 48) as u32) < share
+}
+
+/// Whether requests go in this direction; both may where that is not known.
+#[inline(always)]
+fn is_request<const DIRECTION: u8>(role: u8) -> bool {
+    match role {
         ROLE_PASSIVE => DIRECTION == RECEIVED,
         ROLE_ACTIVE => DIRECTION == SENT,
         _ => true,
-    };
-    if !request {
+    }
+}
+
+/// Bytes to copy of a turn in this direction.
+#[inline(always)]
+fn snap<const DIRECTION: u8>(role: u8, port: u16) -> u32 {
+    if !is_request::<DIRECTION>(role) {
         return knob!(response_snap);
     }
     match SERVICE_SNAP.get(u32::from(port)) {

@@ -5,9 +5,9 @@ use aya_ebpf::helpers::generated::{
 };
 use monitor_common::{
     Address, CAUSE_CLOSE, CAUSE_ESTABLISHED, CAUSE_OPEN, CLASS_OPAQUE, Counters, DestinationKey, FLOW_ESTABLISHED,
-    FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FLOW_NAT, FLOW_OPAQUE, FLOW_RST_RECEIVED,
-    FLOW_RST_SENT, FLOW_TRUNCATED_DUPLEX, FlowKey, FlowRecord, Header, KIND_FLOW, RECEIVED, ROLE_ACTIVE, SENT,
-    SocketState, TcpCounters, Total, TotalKey, Tuple, UdpFlow, loss,
+    FLOW_FIN_RECEIVED, FLOW_FIN_SENT, FLOW_FROM_CLOSED_MAP, FLOW_LOCAL_PEER, FLOW_NAT, FLOW_OPAQUE, FLOW_OVER_BUDGET,
+    FLOW_RST_RECEIVED, FLOW_RST_SENT, FLOW_TRUNCATED_DUPLEX, FlowKey, FlowRecord, Header, KIND_FLOW, LEFT_OUT_BUDGET,
+    LEFT_OUT_DUPLEX, RECEIVED, ROLE_ACTIVE, SENT, SocketState, TcpCounters, Total, TotalKey, Tuple, UdpFlow, loss,
 };
 
 use crate::kernel::{TCP, fill_tuple, fin_received, mapped, tcp_counters, tcp_state, unmapped};
@@ -76,8 +76,12 @@ fn flags(state: &SocketState, sk: usize) -> u32 {
     if sent.rst != 0 {
         flags |= FLOW_RST_SENT;
     }
-    if received.left_out | sent.left_out != 0 {
+    let left_out = received.left_out | sent.left_out;
+    if left_out & LEFT_OUT_DUPLEX != 0 {
         flags |= FLOW_TRUNCATED_DUPLEX;
+    }
+    if left_out & LEFT_OUT_BUDGET != 0 {
+        flags |= FLOW_OVER_BUDGET;
     }
     if state.class == CLASS_OPAQUE {
         flags |= FLOW_OPAQUE;

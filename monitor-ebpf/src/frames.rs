@@ -10,10 +10,11 @@ use core::mem::MaybeUninit;
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use monitor_common::{
-    CHUNK_AFTER_SKIP, CHUNK_FRAME_START, CHUNK_TRUNCATED, CHUNK_TURN_START, CLASS_HTTP2, ChunkRecord, Half, Header,
-    KIND_CHUNK, RECEIVED, SENT, SocketState, loss,
+    CHUNK_AFTER_SKIP, CHUNK_FRAME_START, CHUNK_TRUNCATED, CHUNK_TURN_START, CLASS_HTTP2, CLASS_OPAQUE, ChunkRecord,
+    Half, Header, KIND_CHUNK, LEFT_OUT_BUDGET, LEFT_OUT_DUPLEX, RECEIVED, SENT, SocketState, loss,
 };
 
+use crate::capture::over_budget;
 use crate::chunk;
 use crate::frame_kinds::{CONTINUATION, DATA, HEADER, HEADERS, PUSH_PROMISE, looks_like_frame};
 use crate::maps::{count, volatile};
@@ -88,6 +89,13 @@ pub(crate) struct Segment {
 /// From now on the connection is copied by its frames; where they begin, the next segments tell.
 #[inline(always)]
 pub(crate) fn begin(state: &mut SocketState) {
+    // All of it or nothing: of a connection that was read in part later headers are not understood.
+    if over_budget(state.cookie) {
+        state.class = CLASS_OPAQUE;
+        state.half[RECEIVED as usize].left_out |= LEFT_OUT_BUDGET;
+        count(loss::OVER_BUDGET);
+        return;
+    }
     state.class = CLASS_HTTP2;
     state.half[RECEIVED as usize].lost = 1;
     state.half[SENT as usize].lost = 1;
@@ -195,7 +203,7 @@ pub(crate) fn segment<const DIRECTION: u8>(skb: *mut __sk_buff, segment: &Segmen
         half.cut = 1;
     }
     if half.cut != 0 {
-        half.left_out = 1;
+        half.left_out |= LEFT_OUT_DUPLEX;
         count(loss::TRUNCATED_DUPLEX);
     }
     // Owes no more than it can pay back.

@@ -97,6 +97,10 @@ pub(crate) static POLICIES: HashMap<FlowKey, Policy> = HashMap::with_max_entries
 #[map]
 pub(crate) static POLICY_EPOCH: Array<u32> = Array::with_max_entries(1, 0);
 
+/// Of 65,536 connections so many are not copied, to stay within the CPU budget.
+#[map]
+pub(crate) static LEFT_OUT: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Bytes to copy of each request, by local port; 0 = the default.
 #[map]
 pub(crate) static SERVICE_SNAP: Array<u32> = Array::with_max_entries(65_536, 0);

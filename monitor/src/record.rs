@@ -483,16 +483,19 @@ pub enum CoverageReason {
     Lost,
     /// A turn was longer than what is copied, or flipped too fast.
     Truncated,
+    /// Some turn was not copied, to stay within the CPU budget.
+    OverBudget,
 }
 
 impl CoverageReason {
     /// All there are, in order of their numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Encrypted,
         Self::Unsupported,
         Self::JoinedLate,
         Self::Lost,
         Self::Truncated,
+        Self::OverBudget,
     ];
 
     /// Name in records.
@@ -503,6 +506,7 @@ impl CoverageReason {
             Self::JoinedLate => "joined_late",
             Self::Lost => "lost",
             Self::Truncated => "truncated",
+            Self::OverBudget => "over_budget",
         }
     }
 }

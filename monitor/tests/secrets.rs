@@ -310,6 +310,7 @@ fn no_secret_comes_out() {
         dir.path().join("control.sock"),
     );
     let options = Options {
+        cpu_percent: 100.0,
         outputs_are_asked_for: true,
         config: None,
         host: Some(Arc::from("api-1")),

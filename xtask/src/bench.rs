@@ -18,7 +18,7 @@ pub(crate) struct Args {
 enum What {
     /// Throughput that nginx keeps with the monitor on, in alternating pairs with a sleeping control
     Overhead {
-        /// Passed on: --rounds N, --seconds N, --connections N, --records LIST, --json FILE, --floor SHARE
+        /// Passed on: --rounds N, --seconds N, --connections N, --records LIST, --budget PERCENT, --json FILE, --floor SHARE
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

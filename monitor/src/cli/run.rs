@@ -53,6 +53,7 @@ impl Run {
             outputs_are_asked_for: !self.outputs.is_empty(),
             outputs: outputs(self.outputs, &config),
             config: self.config,
+            cpu_percent: config.budget.cpu_percent,
             socket: socket.unwrap_or_else(|| config.control.socket.clone()),
             group: config.control.group.clone(),
             lock: daemon::LOCK.into(),

@@ -32,6 +32,7 @@ impl Config {
             rates,
             networks,
             bounds,
+            budget,
             detectors,
             allow,
             expected,
@@ -68,6 +69,7 @@ impl Config {
             restart: differing(&[
                 ("host", *host != new.host),
                 ("capture", *capture != new.capture),
+                ("budget", *budget != new.budget),
                 ("control", *control != new.control),
                 ("clients", *clients != new.clients),
                 ("identity", *identity != new.identity),
@@ -84,6 +86,7 @@ impl Config {
         let Self {
             host,
             capture,
+            budget,
             control,
             clients,
             identity,
@@ -94,6 +97,7 @@ impl Config {
         Self {
             host,
             capture,
+            budget,
             control,
             clients,
             identity,

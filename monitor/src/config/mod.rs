@@ -16,7 +16,7 @@ pub use changes::Changes;
 pub use error::ConfigError;
 pub use moment::Moment;
 pub use period::{Period, PeriodError};
-pub use sections::{Bounds, Capture, Control, Host, Learning, Output};
+pub use sections::{Bounds, Budget, Capture, Control, Host, Learning, Output};
 
 use std::path::Path;
 
@@ -64,6 +64,8 @@ pub struct Config {
     pub networks: Networks,
     /// Limits on the monitor's own memory.
     pub bounds: Bounds,
+    /// What the monitor itself may cost.
+    pub budget: Budget,
     /// The detectors, a table each.
     pub detectors: detectors::Settings,
     /// What never raises an alert. A rule covers what agrees with every key that it names.
@@ -197,10 +199,11 @@ mod tests {
         );
     }
 
-    // Sections of the contract that this version has nothing behind: saying no is honest, ignoring them is not.
     #[test]
-    fn keys_without_effect_are_refused() {
-        assert!(parse("[budget]").is_err());
+    fn a_budget_is_a_part_of_the_host() {
+        let config = parse("[budget]\ncpu_percent = 2.5\n").unwrap();
+        assert!((config.budget.cpu_percent - 2.5).abs() < 1e-9);
+        check_error("[budget]\ncpu_percent = 0\n", ":2: 0 is not above 0 and at most 100");
     }
 
     #[test]

@@ -151,6 +151,33 @@ impl Default for Learning {
     }
 }
 
+/// What the monitor itself may cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// CPU time of the daemon, percent of that of all the host's processors together. Beyond it some connections are only
+    /// counted (`left_out.over_budget`, and `over_budget` in the coverage of their flows) until it is within again. Above
+    /// 0; 100 reads everything, whatever it costs.
+    #[serde(deserialize_with = "percent")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100))]
+    pub cpu_percent: f64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { cpu_percent: 5.0 }
+    }
+}
+
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let percent = f64::deserialize(deserializer)?;
+    if percent > 0.0 && percent <= 100.0 {
+        Ok(percent)
+    } else {
+        Err(de::Error::custom(format!("{percent} is not above 0 and at most 100")))
+    }
+}
+
 /// Limits on the monitor's own memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use tracing::{info, warn};
+
 use super::followers::Followers;
+use super::governor::Governor;
 use super::history::History;
 use super::source::{Drained, Source};
 use super::vitals;
@@ -108,6 +111,8 @@ pub(super) struct Ends {
     pub(super) inbox: Receiver<Ask>,
     /// Set when it is to end.
     pub(super) stop: Arc<AtomicBool>,
+    /// Percent of the host's CPU time that may be spent.
+    pub(super) cpu_percent: f64,
 }
 
 /// Core, source and ends, on one thread.
@@ -117,6 +122,8 @@ pub(super) struct Engine<C, S> {
     ends: Ends,
     followers: Followers,
     history: History,
+    governor: Governor,
+    began: Instant,
     out: Output,
     /// Event time; never goes back.
     now: Timestamp,
@@ -125,7 +132,10 @@ pub(super) struct Engine<C, S> {
 impl<C: Core, S: Source> Engine<C, S> {
     pub(super) fn new(core: C, source: S, ends: Ends) -> Self {
         let now = source.now();
+        let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
+            governor: Governor::new(ends.cpu_percent, cpus),
+            began: Instant::now(),
             core,
             source,
             ends,
@@ -149,6 +159,7 @@ impl<C: Core, S: Source> Engine<C, S> {
                 Drained { .. } => (sleep * 2).clamp(BUSY_SLEEP, IDLE_SLEEP),
             };
             self.answer(sleep);
+            self.govern();
         }
         self.source.take_stock();
         let until = Instant::now() + LAST_DRAIN;
@@ -179,6 +190,23 @@ impl<C: Core, S: Source> Engine<C, S> {
         }
         self.publish();
         Ok(drained)
+    }
+
+    /// Reads less where the budget is used up, and more where it is not.
+    fn govern(&mut self) {
+        let read_all = self.governor.reads_all();
+        let Some(verdict) = self.governor.step(self.began.elapsed(), vitals::cpu_time()) else {
+            return;
+        };
+        self.source.leave_out(verdict.left_out);
+        if read_all {
+            warn!(
+                "the CPU budget is used up ({:.1} times): of some connections nothing but bytes, ends and owners is told                  until it is not; `left_out.over_budget` counts their turns, `[budget] cpu_percent` moves the line",
+                verdict.of_budget
+            );
+        } else if self.governor.reads_all() {
+            info!("within the CPU budget: every connection is read again");
+        }
     }
 
     /// Tells what the core gave.

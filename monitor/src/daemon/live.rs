@@ -286,6 +286,10 @@ impl Source for Capture {
         Self::apply(self, commands);
     }
 
+    fn leave_out(&mut self, share: u32) {
+        Self::leave_out(self, share);
+    }
+
     fn report(&self) -> Vec<shape::Facility<'static>> {
         self.facilities().iter().map(facility_shape).collect()
     }

@@ -5,6 +5,7 @@
 
 mod engine;
 mod followers;
+mod governor;
 mod history;
 mod live;
 mod lock;

@@ -38,6 +38,8 @@ pub struct Options {
     pub outputs_are_asked_for: bool,
     /// The configuration's file, for whoever wants it read again.
     pub config: Option<PathBuf>,
+    /// Percent of the host's CPU time that the daemon may spend.
+    pub cpu_percent: f64,
     /// Lock that only one daemon holds, [`super::LOCK`] but for tests.
     pub lock: PathBuf,
     /// Control socket.
@@ -87,6 +89,7 @@ async fn serve<C: Core, S: Source>(
         outputs: views.clone(),
         inbox,
         stop: Arc::default(),
+        cpu_percent: options.cpu_percent,
     };
     let stop = Arc::clone(&ends.stop);
     let (ready, ended) = start_engine(make, ends)?;

@@ -20,6 +20,9 @@ pub trait Source {
     /// Does what the engine asks for, as far as it can.
     fn apply(&mut self, commands: &[Command]);
 
+    /// From now on, so many of 65,536 connections are to be counted and not read.
+    fn leave_out(&mut self, _share: u32) {}
+
     /// What this capture has, and what is lost without the rest.
     fn report(&self) -> Vec<Facility<'static>>;
 }

@@ -35,6 +35,7 @@ impl Daemon {
             }],
             outputs_are_asked_for: false,
             config: Some(dir.path().join("monitor.toml")),
+            cpu_percent: 100.0,
             lock: dir.path().join("lock"),
             socket: dir.path().join("control.sock"),
             group: None,

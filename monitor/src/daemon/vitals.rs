@@ -1,12 +1,17 @@
 //! What the daemon costs: CPU time and memory of this process.
 
+use std::time::Duration;
+
 use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time of the whole process since its start, milliseconds.
 pub(super) fn cpu_ms() -> u64 {
-    let spent = clock_gettime(ClockId::ProcessCPUTime);
-    let millis = spent.tv_sec.saturating_mul(1_000) + spent.tv_nsec / 1_000_000;
-    u64::try_from(millis).unwrap_or(0)
+    u64::try_from(cpu_time().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// CPU time of the whole process since its start.
+pub(super) fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }
 
 /// Resident memory, bytes (`VmRSS` of `/proc/self/status`).

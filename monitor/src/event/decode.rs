@@ -146,6 +146,7 @@ fn flow(f: Fields<'_>, clock: Clock) -> Result<FlowSnapshot, DecodeError> {
             established: flag(abi::FLOW_ESTABLISHED),
             opaque: flag(abi::FLOW_OPAQUE),
             truncated_duplex: flag(abi::FLOW_TRUNCATED_DUPLEX),
+            over_budget: flag(abi::FLOW_OVER_BUDGET),
             local_peer: flag(abi::FLOW_LOCAL_PEER),
             nat: flag(abi::FLOW_NAT),
         },

@@ -165,6 +165,8 @@ pub struct FlowFlags {
     pub opaque: bool,
     /// Some turns were not copied since they flipped too fast.
     pub truncated_duplex: bool,
+    /// Some turn was not copied since the monitor was over its CPU budget.
+    pub over_budget: bool,
     /// The other end is on this host; payload is copied there.
     pub local_peer: bool,
     /// NAT of this host lies between the socket and its packets.

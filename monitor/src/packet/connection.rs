@@ -464,6 +464,7 @@ impl Connection {
                 established: self.established,
                 opaque: false,
                 truncated_duplex: false,
+                over_budget: false,
                 local_peer: self.local,
                 nat: false,
             },

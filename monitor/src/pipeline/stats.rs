@@ -44,7 +44,12 @@ impl Counts {
 }
 
 /// Causes that are no loss: left out by design.
-const BY_DESIGN: [u32; 3] = [loss::TRUNCATED_TURN, loss::OTHER_PROTOCOL, loss::CLOSE_DEFERRED];
+const BY_DESIGN: [u32; 4] = [
+    loss::TRUNCATED_TURN,
+    loss::OTHER_PROTOCOL,
+    loss::CLOSE_DEFERRED,
+    loss::OVER_BUDGET,
+];
 
 impl Pipeline {
     pub(super) fn tell_stats(&self, out: &mut Output) {

@@ -395,6 +395,8 @@ pub(super) fn coverage(flow: &Flow) -> Coverage {
     coverage.understood_bytes = coverage.understood_bytes.min(counted);
     if coverage.understood_bytes == counted {
         coverage.reason = None;
+    } else if flow.flags.over_budget {
+        coverage.reason = Some(CoverageReason::OverBudget);
     } else if coverage.reason.is_none() {
         coverage.reason = Some(if flow.flags.truncated_duplex {
             CoverageReason::Truncated

@@ -35,6 +35,8 @@ pub struct Plan {
     pub connections: u32,
     /// Types of record that the daemon writes.
     pub records: String,
+    /// `[budget] cpu_percent`; 100 reads everything.
+    pub budget: f64,
     /// Length of the look at an idle daemon, seconds.
     pub idle_seconds: u32,
 }
@@ -46,6 +48,7 @@ impl Default for Plan {
             seconds: 2,
             connections: 32,
             records: "alert,stats".to_owned(),
+            budget: 100.0,
             idle_seconds: 10,
         }
     }
@@ -82,7 +85,8 @@ pub fn measure(plan: &Plan) -> Option<Report> {
         ..Setup::on(PORT)
     }
     .start(&net);
-    let launch = Launch::new().records(&plan.records);
+    let budget = format!("[budget]\ncpu_percent = {}\n", plan.budget);
+    let launch = Launch::new().records(&plan.records).config(&budget);
     let mut report = Report {
         plan: plan.clone(),
         ..Report::default()

@@ -1,5 +1,5 @@
 //! Measures what the monitor costs. Usage: overhead [--rounds N] [--seconds N] [--connections N] [--records LIST]
-//! [--json FILE] [--floor SHARE]
+//! [--budget PERCENT] [--json FILE] [--floor SHARE]
 //!
 //! Prints a table, writes the same as JSON to FILE, and fails if less than SHARE of the throughput is kept.
 
@@ -21,9 +21,10 @@ fn main() -> anyhow::Result<ExitCode> {
             "--seconds" => plan.seconds = number(&flag, &value)?,
             "--connections" => plan.connections = number(&flag, &value)?,
             "--records" => plan.records = value,
+            "--budget" => plan.budget = number(&flag, &value)?,
             "--json" => json = Some(value),
             "--floor" => floor = number(&flag, &value)?,
-            _ => bail!("{flag} is not known: --rounds, --seconds, --connections, --records, --json, --floor"),
+            _ => bail!("{flag} is not known: --rounds, --seconds, --connections, --records, --budget, --json, --floor"),
         }
     }
     let Some(report) = measure(&plan) else {

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod attaching;
+mod budget;
 mod bytes;
 mod control;
 mod detector;

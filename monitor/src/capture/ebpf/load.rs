@@ -44,6 +44,7 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
     let policies = HashMap::try_from(map("POLICIES")?)?;
     let policy_epoch = Array::try_from(map("POLICY_EPOCH")?)?;
     let service_snap = Array::try_from(map("SERVICE_SNAP")?)?;
+    let left_out = Array::try_from(map("LEFT_OUT")?)?;
     let local_destinations = HashMap::try_from(map("LOCAL_DESTINATIONS")?)?;
     let facilities = programs::attach(&mut ebpf, &btf, &root, true);
     if let Some(missing) = facilities.iter().find(|f| f.is_missing())
@@ -68,6 +69,7 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
         policy_epoch,
         epoch: 0,
         service_snap,
+        left_out,
         local_destinations,
         facilities,
         losses_seen: 0,

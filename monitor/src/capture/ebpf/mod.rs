@@ -55,6 +55,7 @@ pub struct Capture {
     policy_epoch: Array<MapData, u32>,
     epoch: u32,
     service_snap: Array<MapData, u32>,
+    left_out: Array<MapData, u32>,
     local_destinations: HashMap<MapData, Plain<abi::DestinationKey>, u32>,
     facilities: Vec<Facility>,
     losses_seen: u64,
@@ -191,6 +192,12 @@ impl Capture {
             self.epoch = self.epoch.wrapping_add(1);
             let _ = self.policy_epoch.set(0, self.epoch, 0);
         }
+    }
+
+    /// From now on, so many of 65,536 connections are counted and not copied.
+    pub fn leave_out(&mut self, share: u32) {
+        // The only element of an array: it is there.
+        let _ = self.left_out.set(0, share, 0);
     }
 
     fn follow_clock(&mut self, now_ns: u64) {

@@ -111,6 +111,7 @@ fn snapshot() -> impl Strategy<Value = FlowSnapshot> {
                         established: flag(6),
                         opaque: flag(7),
                         truncated_duplex: flag(8),
+                        over_budget: flag(12),
                         local_peer: flag(9),
                         nat: flag(10),
                     },
