@@ -14,7 +14,7 @@ use crate::records::Records;
 use crate::{control, wait};
 
 /// Every type of record there is.
-pub const ALL_RECORDS: &str = "http,flow,dns,tls,alert,stats";
+pub const ALL_RECORDS: &str = "http,flow,dns,tls,alert,incident,stats";
 /// Loading and verifying the programs takes about a second here; other builds may hold both cores.
 const START: Duration = Duration::from_secs(30);
 /// To close the books after SIGTERM.

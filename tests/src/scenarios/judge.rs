@@ -27,6 +27,12 @@ pub struct Verdict {
     pub false_incidents: Vec<Vec<usize>>,
     /// Incidents that tell of an attack, or alerts that belong together.
     pub true_incidents: usize,
+    /// Those of them that have false alerts among the others.
+    #[serde(default)]
+    pub mixed_incidents: usize,
+    /// Of each attack that was told of, in how many incidents.
+    #[serde(default)]
+    pub parts: Vec<usize>,
 }
 
 /// A detector that should speak, and whether it did.
@@ -94,22 +100,32 @@ pub fn judge(truth: &Truth, told: &Told) -> Verdict {
             });
         }
     }
-    let (false_incidents, true_incidents) = incidents(told, &alerts);
+    let (false_incidents, right) = incidents(told, &alerts);
+    let holds_false = |members: &&Vec<usize>| members.iter().any(|&at| alerts[at].of.is_none());
+    let mixed_incidents = right.iter().filter(holds_false).count();
+    let of_attack = |attack: &Attack| {
+        let tells = |members: &&Vec<usize>| members.iter().any(|&at| alerts[at].of.as_ref() == Some(&attack.name));
+        right.iter().filter(tells).count()
+    };
+    let parts = truth.attacks.iter().map(of_attack).filter(|parts| *parts > 0).collect();
     Verdict {
         scenario: truth.scenario.clone(),
         world: truth.world.clone(),
         days: (truth.end - truth.learned) as f64 / DAY as f64,
         found,
         alerts,
+        true_incidents: right.len(),
+        mixed_incidents,
+        parts,
         false_incidents,
-        true_incidents,
     }
 }
 
-/// The monitor's incidents where it makes them, else alerts that share an actor or a target.
-fn incidents(told: &Told, alerts: &[Judged]) -> (Vec<Vec<usize>>, usize) {
+/// The monitor's incidents where it makes them, else alerts that share an actor or a target: false ones and right ones, by
+/// the places of their alerts.
+fn incidents(told: &Told, alerts: &[Judged]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
     let is_true = |members: &[usize]| members.iter().any(|&at| alerts[at].of.is_some());
-    let all = match &told.incidents {
+    let all: Vec<Vec<usize>> = match &told.incidents {
         Some(incidents) => {
             let place = |id: &String| alerts.iter().position(|judged| judged.alert.id == *id);
             incidents
@@ -119,8 +135,8 @@ fn incidents(told: &Told, alerts: &[Judged]) -> (Vec<Vec<usize>>, usize) {
         }
         None => grouped(alerts),
     };
-    let (right, wrong): (Vec<_>, Vec<_>) = all.into_iter().partition(|members: &Vec<usize>| is_true(members));
-    (wrong, right.len())
+    let (right, wrong) = all.into_iter().partition(|members: &Vec<usize>| is_true(members));
+    (wrong, right)
 }
 
 fn grouped(alerts: &[Judged]) -> Vec<Vec<usize>> {
@@ -398,6 +414,43 @@ mod tests {
         })
         .collect();
         let (wrong, right) = incidents(&Told::default(), &alerts);
-        assert_eq!((wrong, right), (vec![vec![0, 1], vec![2, 3], vec![4]], 0));
+        assert_eq!((wrong, right), (vec![vec![0, 1], vec![2, 3], vec![4]], Vec::new()));
+    }
+
+    #[test]
+    fn incidents_of_the_monitor_are_taken_as_they_are() {
+        let truth = Truth {
+            scenario: "s".to_owned(),
+            world: "quiet".to_owned(),
+            seed: 1,
+            start: 0,
+            end: 2 * DAY,
+            learned: 0,
+            counts: Default::default(),
+            attacks: vec![attack()],
+            look_alikes: Vec::new(),
+        };
+        let named = |id: &str, actor: &str| Alert {
+            id: id.to_owned(),
+            ..alert("auth_failures", Some(("ip", actor)), &[], 150)
+        };
+        let told = Told {
+            alerts: vec![
+                named("1", "91.40.1.2"),
+                named("2", "91.40.1.2"),
+                named("3", "1.2.3.4"),
+                named("4", "1.2.3.5"),
+            ],
+            incidents: Some(vec![
+                vec!["1".to_owned()],
+                vec!["2".to_owned(), "3".to_owned()],
+                vec!["4".to_owned()],
+            ]),
+            lines: String::new(),
+        };
+        let verdict = judge(&truth, &told);
+        assert_eq!(verdict.false_incidents, [vec![3]]);
+        assert_eq!((verdict.true_incidents, verdict.mixed_incidents), (2, 1));
+        assert_eq!(verdict.parts, [2], "one attack in two parts");
     }
 }

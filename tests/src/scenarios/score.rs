@@ -58,8 +58,40 @@ pub struct Table {
     pub rows: Vec<Row>,
     /// The same for benign worlds alone, in which every alert is false: `all` of each world.
     pub worlds: Vec<Row>,
+    /// What alerts were put together to.
+    #[serde(default)]
+    pub incidents: Incidents,
     /// Detectors that scenarios are for and that are not built, with their attacks: not counted.
     pub not_built: BTreeMap<String, Vec<String>>,
+}
+
+/// How well alerts are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Incidents {
+    /// Incidents in all.
+    pub told: usize,
+    /// Those that tell of an attack.
+    pub right: usize,
+    /// Those of them that have false alerts among the others.
+    pub mixed: usize,
+    /// Attacks that were told of.
+    pub attacks: usize,
+    /// Incidents that these are in.
+    pub parts: usize,
+}
+
+impl Incidents {
+    fn of(verdicts: &[Verdict]) -> Self {
+        let mut sum = Self::default();
+        for verdict in verdicts {
+            sum.told += verdict.true_incidents + verdict.false_incidents.len();
+            sum.right += verdict.true_incidents;
+            sum.mixed += verdict.mixed_incidents;
+            sum.attacks += verdict.parts.len();
+            sum.parts += verdict.parts.iter().sum::<usize>();
+        }
+        sum
+    }
 }
 
 /// Sums up.
@@ -92,6 +124,7 @@ pub fn score(verdicts: &[Verdict], detectors: &[String]) -> Table {
     Table {
         rows,
         worlds,
+        incidents: Incidents::of(verdicts),
         not_built: not_built
             .into_iter()
             .map(|(name, attacks)| (name, attacks.into_iter().collect()))
@@ -194,6 +227,20 @@ impl std::fmt::Display for Table {
                     .map_or("-".to_owned(), |alerts| format!("{alerts:.1}")),
             )?;
         }
+        let Incidents {
+            told,
+            right,
+            mixed,
+            attacks,
+            parts,
+        } = self.incidents;
+        let of = |some: usize, all: usize| share((all > 0).then(|| some as f64 / all as f64));
+        writeln!(
+            f,
+            "\nincidents: {told}, precision {}; {mixed} of the right ones hold false alerts; {} to an attack that was found",
+            of(right, told),
+            of(parts, attacks)
+        )?;
         writeln!(f)?;
         writeln!(
             f,
@@ -252,7 +299,9 @@ mod tests {
                 .collect(),
             alerts: Vec::new(),
             false_incidents: Vec::new(),
-            true_incidents: 0,
+            true_incidents: usize::from(found.iter().any(|(_, after)| after.is_some())),
+            mixed_incidents: 0,
+            parts: Vec::new(),
         }
     }
 

@@ -216,3 +216,63 @@ fn answers_come_in_time_under_load() {
     }
     drop(daemon.stop());
 }
+
+// The rules that a person gives, and the configuration, read again.
+#[test]
+fn what_it_is_taught_holds_at_once() {
+    let Some(_host) = Host::claim(&[]) else { return };
+    let launch = Launch::new().config("[host]\nname = \"one\"\n");
+    let daemon = launch.start();
+    let path = launch.path("monitor.toml");
+    let said = |arguments: &[&str]| {
+        let output = daemon.ask(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        text(&output).trim().to_owned()
+    };
+    assert_eq!(said(&["reload"]), "nothing has changed");
+    std::fs::write(
+        &path,
+        "[host]\nname = \"two\"\n[[allow]]\ndestination = \"*.example.com\"\n[detectors.dns_tunnel]\nenabled = false\n",
+    )
+    .expect("write the configuration");
+    let changed = said(&["reload"]);
+    assert!(changed.starts_with("changed: allow, detectors\n"), "{changed}");
+    assert!(changed.ends_with("holds after a restart: host"), "{changed}");
+    assert!(said(&["allow", "list"]).contains("*.example.com"));
+    assert!(!said(&["status"]).contains("dns_tunnel"));
+    std::fs::write(&path, "[host]\nnmae = \"three\"\n").expect("write the configuration");
+    let output = daemon.ask(&["reload"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        error.contains(":2: unknown key `nmae`; did you mean `name`?"),
+        "{error}"
+    );
+    assert!(said(&["allow", "list"]).contains("*.example.com"), "the old one stays");
+
+    let expect = [
+        "expect",
+        "--from",
+        "2026-11-27",
+        "--until",
+        "2126-11-28",
+        "--comment",
+        "sale",
+    ];
+    let id = said(&expect).split(' ').next().unwrap_or_default().to_owned();
+    assert!(id.starts_with("expect-"), "{id}");
+    for query in [&["expect", "list"][..], &["status"]] {
+        assert!(said(query).contains(&id), "{query:?}");
+    }
+    assert_eq!(said(&["expect", "remove", &id]), format!("{id} removed"));
+
+    assert!(!said(&["baseline", "show"]).is_empty());
+    let rows = said(&["baseline", "export"]);
+    let file = launch.path("baseline.jsonl");
+    std::fs::write(&file, &rows).expect("write the rows");
+    assert!(said(&["baseline", "reset", "--all"]).starts_with("forgotten: "));
+    if !rows.is_empty() {
+        let taken = said(&["baseline", "import", &file.to_string_lossy()]);
+        assert!(taken.contains("taken in: "), "{taken}");
+    }
+}

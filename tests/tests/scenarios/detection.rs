@@ -13,13 +13,14 @@ use monitor_tests::scenarios::scenario::{Scenario, Size, is_benign};
 const SEED: u64 = 3;
 
 /// An attack of each detector; in benign worlds are all the look-alikes.
-const SCENARIOS: [&str; 16] = [
+const SCENARIOS: [&str; 17] = [
     "benign-storefront",
     "benign-offices",
     "benign-balanced",
     "listed-loud",
     "password-guessing-fast",
     "stuffing-one-source",
+    "take-over-one-source",
     "announced-100-tb",
     "smuggling-both-lengths",
     "traversal-many",
@@ -80,6 +81,12 @@ fn benign_worlds_are_silent_and_attacks_are_found() {
             wrong.push(format!(
                 "{} does not find {} in {}",
                 find.detector, find.attack, verdict.world
+            ));
+        }
+        if verdict.parts.iter().any(|parts| *parts > 1) {
+            wrong.push(format!(
+                "{}: one attack, {:?} incidents",
+                verdict.scenario, verdict.parts
             ));
         }
         if is_benign(&verdict.scenario) {

@@ -1,6 +1,7 @@
 //! Attacks: one file a detector, variants loud and quiet.
 
 mod account_anomaly;
+mod account_takeover;
 mod agents;
 mod auth_failures;
 mod client_fingerprint;
@@ -74,6 +75,7 @@ pub fn all() -> Vec<Variant> {
         &listed_source::VARIANTS[..],
         &auth_failures::VARIANTS,
         &credential_stuffing::VARIANTS,
+        &account_takeover::VARIANTS,
         &response_volume::VARIANTS,
         &exfiltration::VARIANTS,
         &request_anomaly::VARIANTS,
