@@ -39,8 +39,8 @@ pub struct Terms {
     pub alphas: [f64; 2],
     /// Fewer failures of a window, beside those of a deploy, are not worth telling.
     pub few: [u32; 2],
-    /// Nor is a smaller share.
-    pub least_share: f64,
+    /// Nor is a smaller share of either window.
+    pub least_share: [f64; 2],
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -129,16 +129,18 @@ impl Failing {
         }
     }
 
-    /// One more try.
+    /// One more try, which teaches what is usual if `is_learned`.
     #[inline]
-    pub fn add(&mut self, now: Timestamp, has_failed: bool) {
+    pub fn add(&mut self, now: Timestamp, has_failed: bool, is_learned: bool) {
         let one = Tally {
             tried: 1,
             failed: u32::from(has_failed),
         };
         *self.minutes.at(now) += one;
         *self.quarters.at(now) += one;
-        self.hour += one;
+        if is_learned {
+            self.hour += one;
+        }
     }
 
     /// Whose failure that was.
@@ -188,7 +190,7 @@ impl Failing {
 
     fn test(&mut self, n: usize, tally: Tally, few: u32, is_known: bool, now: Timestamp) -> Option<Surge> {
         let share = f64::from(tally.failed) / f64::from(tally.tried.max(1));
-        if tally.failed < few || share < self.terms.least_share {
+        if tally.failed < few || share < self.terms.least_share[n] {
             return None;
         }
         let usual = self.share.mean();
@@ -270,7 +272,7 @@ mod tests {
             prior: (0.01, 100.0),
             alphas: [1e-8; 2],
             few: [5, 10],
-            least_share: 0.0,
+            least_share: [0.0; 2],
         })
     }
 
@@ -279,7 +281,7 @@ mod tests {
         for minute in from..from + minutes {
             for n in 0..20 {
                 let has_failed = n < failures(minute);
-                failing.add(at(minute), has_failed);
+                failing.add(at(minute), has_failed, true);
                 if has_failed {
                     failing.blame(at(minute), Some(n), || None);
                     if failing.judge(at(minute), true, None).is_some() {
@@ -303,10 +305,10 @@ mod tests {
                 is_whole: true,
                 is_counted: true,
             };
-            run(&mut known, hour * 60, 60, |minute| u64::from(minute % 10 == 0));
+            run(&mut known, hour * 60, 60, |minute| u64::from(minute.is_multiple_of(10)));
             known.learn(over);
         }
-        let slow = run(&mut known, 48 * 60, 360, |minute| u64::from(minute % 2 == 0));
+        let slow = run(&mut known, 48 * 60, 360, |minute| u64::from(minute.is_multiple_of(2)));
         assert!(slow.is_some_and(|minute| minute > 48 * 60 + 15), "{slow:?}");
     }
 

@@ -25,6 +25,8 @@ pub struct Pace {
     pub learned: u64,
     /// From here on the window is beyond what is usual; unreachable where that is not known.
     pub line: u64,
+    /// Something in the window is no habit: it is not learned.
+    pub is_spoilt: bool,
     usual: Option<Usual>,
     seasonal: Seasonal,
     /// For which hour the line was drawn.
@@ -38,6 +40,7 @@ impl Default for Pace {
             count: 0,
             learned: 0,
             line: u64::MAX,
+            is_spoilt: false,
             usual: None,
             seasonal: Seasonal::new(),
             drawn: None,
@@ -63,6 +66,13 @@ impl Pace {
         self.count >= self.line
     }
 
+    /// So many are there at a time: the window has the most of them.
+    #[inline]
+    pub fn note(&mut self, count: u64) {
+        self.count = self.count.max(count);
+        self.learned = self.count;
+    }
+
     /// Whether the window is beyond the line.
     #[inline]
     pub fn is_over(&self) -> bool {
@@ -74,10 +84,10 @@ impl Pace {
         self.usual.as_ref()
     }
 
-    /// The window is over: it is learned, if it was seen whole and `learn` says so. Gives what was counted.
-    pub fn close(&mut self, over: Over, learn: bool) -> u64 {
+    /// The window is over: it is learned, if it was seen whole. Gives what was counted.
+    pub fn close(&mut self, over: Over) -> u64 {
         let (count, learned) = (std::mem::take(&mut self.count), std::mem::take(&mut self.learned));
-        if over.is_whole && learn {
+        if over.is_whole && !std::mem::take(&mut self.is_spoilt) {
             self.dirty |= self.seasonal.add(over.begin, learned);
         }
         count

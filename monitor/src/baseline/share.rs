@@ -146,7 +146,7 @@ mod tests {
         assert!((share.mean() - 0.05).abs() < 0.005, "{share:?}");
         assert!(share.rho() < 0.02, "{}", share.rho());
         // Every other window has all of it.
-        let uneven = learned(100, |hour| if hour % 2 == 0 { 20 } else { 0 });
+        let uneven = learned(100, |hour| if hour.is_multiple_of(2) { 20 } else { 0 });
         assert!(
             (uneven.mean() - 0.05).abs() < 0.01 && uneven.rho() > 0.03,
             "{}",

@@ -78,8 +78,8 @@ impl ErrorSurge {
         let alphas = self.alphas;
         let make = || Place::new(now, alphas);
         let place = self.endpoints.see_or_make(now, endpoint, make, Place::weight);
-        place.add(now, kind);
-        self.host.add(now, kind);
+        place.add(now, kind, !record.expected);
+        self.host.add(now, kind, !record.expected);
         if let Some(kind) = kind {
             self.failed(now, kind, endpoint, record, findings);
         }

@@ -14,6 +14,7 @@ pub mod dns_tunnel;
 pub mod enumeration;
 pub mod error_surge;
 pub mod exfiltration;
+pub mod latency_shift;
 pub mod listed_source;
 pub mod request_anomaly;
 pub mod request_forgery;
@@ -21,6 +22,7 @@ pub mod request_rate;
 pub mod response_volume;
 pub mod scraping;
 pub mod shadow_endpoint;
+pub mod timeouts;
 pub mod unknown_credential;
 pub mod unknown_destination;
 pub mod unusual_origin;
@@ -133,6 +135,10 @@ registry! {
     shadow_endpoint: ShadowEndpoint,
     /// Many credentials that were never accepted here.
     unknown_credential: UnknownCredential,
+    /// An endpoint that answers far more slowly than it did, or with something else.
+    latency_shift: LatencyShift,
+    /// Requests without answers, and connections held open with half a request.
+    timeouts: Timeouts,
     /// A program reaches a destination that was never seen for it.
     unknown_destination: UnknownDestination,
     /// Clients from where none came before.

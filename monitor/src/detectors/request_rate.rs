@@ -90,6 +90,9 @@ impl RequestRate {
         if self.short.is_over(now) {
             self.pass(now, findings);
         }
+        if record.expected {
+            self.spoil(now, record);
+        }
         let status = record.response.as_ref().map_or(0, |response| response.status);
         // What is refused is judged and teaches nothing: it costs nothing to make.
         let is_learned = !matches!(status, 0 | 401 | 403 | 429);
@@ -108,6 +111,20 @@ impl RequestRate {
             self.tell_place(now, Scope::Endpoint(endpoint), Some(record), findings);
         } else if self.host.add(asker, is_learned) {
             self.tell_place(now, Scope::Host, Some(record), findings);
+        }
+    }
+
+    /// What comes of an expected event is no habit of anybody.
+    fn spoil(&mut self, now: Timestamp, record: &HttpRecord) {
+        self.host.spoil();
+        (self.crowd.short.is_spoilt, self.crowd.long.is_spoilt) = (true, true);
+        let endpoint = record.request.as_ref().and_then(|request| request.endpoint.as_ref());
+        if let Some(place) = endpoint.and_then(|endpoint| self.endpoints.see(now, endpoint)) {
+            place.spoil();
+        }
+        let sent = asker::key(record).and_then(|key| self.askers.see(now, &key));
+        if let Some(own) = sent.and_then(|sent| sent.own.as_mut()) {
+            own.is_spoilt = true;
         }
     }
 
@@ -137,11 +154,11 @@ impl RequestRate {
     fn pass(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
         let long = self.long.pass(now);
         for over in self.short.pass(now) {
-            self.host.short.close(over, true);
-            self.crowd.short.close(over, true);
+            self.host.short.close(over);
+            self.crowd.short.close(over);
             self.crowd.probes = 0;
             for (_, place) in self.endpoints.iter_mut() {
-                place.short.close(over, true);
+                place.short.close(over);
             }
         }
         for over in long {
@@ -161,7 +178,7 @@ impl RequestRate {
             }
             is_told |= place.occurrence.is_open(end, DOC.quiet);
         }
-        self.crowd.long.close(over, true);
+        self.crowd.long.close(over);
         let wants_own = |sent: &Sent| sent.own.is_none() && sent.wants_own();
         for (_, sent) in self.askers.iter_mut() {
             if wants_own(sent) {

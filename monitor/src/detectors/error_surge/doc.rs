@@ -47,7 +47,8 @@ errors: a deploy or a restart, and what clients repeat after it, is over within 
 three minutes.
 
 The share that is usual and its correlation within an hour are learned for each endpoint and for the host by moments, hour \
-by hour; a day counts nine tenths of the next, and an hour up to three times what is usual. At first 0.5 % are supposed for \
+by hour; a day counts nine tenths of the next, and an hour up to three times what is usual; what comes during an expected event is not \
+learned. At first 0.5 % are supposed for \
 the server, 5 % for clients, as if learned of 200 and 100 requests; while learning four times what was learned. The line is \
 the smallest k whose tail P(X >= k) in the beta-binomial distribution is at most alpha; and 5 errors of the server, 10 in \
 the long window, 20 of clients.

@@ -75,13 +75,13 @@ impl Place {
             prior: SERVER_PRIOR,
             alphas: alphas.server,
             few: FEW_SERVER,
-            least_share: 0.0,
+            least_share: [0.0; 2],
         };
         let client = Terms {
             prior: CLIENT_PRIOR,
             alphas: [alphas.client; 2],
             few: FEW_CLIENT,
-            least_share: 0.0,
+            least_share: [0.0; 2],
         };
         Self {
             born: now,
@@ -98,9 +98,9 @@ impl Place {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, now: Timestamp, kind: Option<Kind>) {
-        self.kinds[0].add(now, kind == Some(Kind::Server));
-        self.kinds[1].add(now, kind == Some(Kind::Client));
+    pub(super) fn add(&mut self, now: Timestamp, kind: Option<Kind>, is_learned: bool) {
+        self.kinds[0].add(now, kind == Some(Kind::Server), is_learned);
+        self.kinds[1].add(now, kind == Some(Kind::Client), is_learned);
     }
 
     pub(super) fn note_endpoint(&mut self, now: Timestamp, endpoint: &Arc<str>) {

@@ -69,7 +69,7 @@ fn an_outage_is_one_alert_of_the_host() {
 fn few_errors_are_told_when_they_last() {
     let mut world = learned();
     minutes(&mut world, 300, |n, endpoint| {
-        if endpoint == "GET /b" && n % 20 == 0 {
+        if endpoint == "GET /b" && n.is_multiple_of(20) {
             500
         } else {
             ordinary(n, endpoint)
@@ -84,7 +84,7 @@ fn a_deploy_of_a_minute_is_silent_every_day() {
     for _ in 0..4 {
         minutes(&mut world, 1, |_, _| 502);
         // Tries that are repeated come into another minute.
-        minutes(&mut world, 1, |n, _| if n % 3 == 0 { 503 } else { 200 });
+        minutes(&mut world, 1, |n, _| if n.is_multiple_of(3) { 503 } else { 200 });
         minutes(&mut world, 400, ordinary);
     }
     world.is_silent();
@@ -113,9 +113,13 @@ fn a_crawler_and_a_broken_client_are_told_apart() {
 #[test]
 fn an_endpoint_that_always_fails_is_ordinary() {
     let mut world = world();
-    minutes(&mut world, 3 * 1_440, |n, _| if n % 3 == 0 { 404 } else { 200 });
+    minutes(
+        &mut world,
+        3 * 1_440,
+        |n, _| if n.is_multiple_of(3) { 404 } else { 200 },
+    );
     let before = world.raised().len();
-    minutes(&mut world, 1_440, |n, _| if n % 3 == 0 { 404 } else { 200 });
+    minutes(&mut world, 1_440, |n, _| if n.is_multiple_of(3) { 404 } else { 200 });
     assert_eq!(world.raised().len(), before);
 }
 
@@ -130,7 +134,7 @@ fn while_learning_it_is_less_sure() {
 #[test]
 fn it_comes_back_from_the_store() {
     let mut world = world();
-    let often = |n: u64, _: &str| if n % 10 == 0 { 500 } else { 200 };
+    let often = |n: u64, _: &str| if n.is_multiple_of(10) { 500 } else { 200 };
     minutes(&mut world, 3 * 1_440, often);
     let rows = world.detector.export_dirty();
     assert!(world.detector.export_dirty().is_empty());

@@ -68,7 +68,7 @@ For rises that no window shows, the deviations of hours are summed (Page's cumul
 deviations and half as much again as usual, 3 an hour at most. The line is that of Siegmund's approximation for alpha.
 
 Refused requests (401, 403, 429) and those without an answer are counted and not learned; nor is what is beyond a client's \
-line. A window is learned up to three times the most that is usual. Alpha is its part of the false-alarm budget, as \
+line, nor a window in which an expected event was. A window is learned up to three times the most that is usual. Alpha is its part of the false-alarm budget, as \
 `monitor status` shows.
 
 Severity: medium; high at ten times what is usual. Confidence: 0.8 at ten times, 0.6 below; 0.5 while learning, and where the \

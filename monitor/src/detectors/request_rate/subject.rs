@@ -101,6 +101,10 @@ impl Place {
         self.long.add(is_learned) || short
     }
 
+    pub(super) fn spoil(&mut self) {
+        (self.short.is_spoilt, self.long.is_spoilt) = (true, true);
+    }
+
     pub(super) fn draw(&mut self, begins: [Timestamp; 2], alphas: [f64; 2], is_known: bool) {
         self.short
             .draw(begins[0], |usual| terms(usual, alphas[0], is_known, FLOORS[0]));
@@ -112,7 +116,7 @@ impl Place {
     pub(super) fn hour(&mut self, over: Over, alpha: f64) -> bool {
         let usual = self.long.usual().copied().filter(knows_the_hour);
         let is_over = self.long.is_over();
-        let count = self.long.close(over, true);
+        let count = self.long.close(over);
         let Some(usual) = usual.filter(|_| over.is_whole && self.long.line < u64::MAX) else {
             return false;
         };
@@ -349,7 +353,7 @@ impl Sent {
     /// An hour is over.
     pub(super) fn hour(&mut self, over: Over) {
         if let Some(own) = &mut self.own {
-            own.close(over, true);
+            own.close(over);
         }
     }
 

@@ -29,7 +29,7 @@ fn life(world: &mut World<RequestRate>, times: u64, round: &mut u64) {
     for n in 0..count {
         *round += 1;
         let client = format!("198.51.{}.{}", *round % 7, *round % 200);
-        let endpoint = if n % 2 == 0 { "GET /a" } else { "GET /b" };
+        let endpoint = if n.is_multiple_of(2) { "GET /a" } else { "GET /b" };
         world.sees(&request(&client, endpoint, 200));
     }
 }
@@ -166,9 +166,9 @@ fn probes_and_one_busy_visit_are_silent() {
     days(&mut world, 3, &mut round);
     // A new balancer asks every second; somebody looks at two hundred things.
     for n in 0..120 {
-        for second in 0..60 {
+        for second in 0..60u64 {
             world.sees(&request("10.0.0.5", "GET /healthz", 200));
-            if n < 10 && second % 3 == 0 {
+            if n < 10 && second.is_multiple_of(3) {
                 world.sees(&request("198.51.100.99", "GET /b", 200));
             }
             world.passes_secs(1);

@@ -99,7 +99,7 @@ pub(super) const SILENCES: [Variant; 4] = [
         name: "held-open-one-address",
         what: "one address holds 300 connections with half a request for twenty minutes",
         detectors: &["timeouts"],
-        may: &["request_anomaly"],
+        may: &["request_anomaly", "request_rate"],
         worlds: super::DIRECT,
         hours: 1,
         act: held,
@@ -108,7 +108,7 @@ pub(super) const SILENCES: [Variant; 4] = [
         name: "held-open-many-addresses",
         what: "forty addresses hold ten such connections each, for an hour",
         detectors: &["timeouts"],
-        may: &["request_anomaly"],
+        may: &["request_anomaly", "request_rate"],
         worlds: super::DIRECT,
         hours: 2,
         act: held_many,
@@ -117,7 +117,7 @@ pub(super) const SILENCES: [Variant; 4] = [
         name: "held-open-for-long",
         what: "one address holds thirty such connections, each for five minutes, for six hours",
         detectors: &["timeouts"],
-        may: &["request_anomaly"],
+        may: &["request_anomaly", "request_rate"],
         worlds: super::DIRECT,
         hours: 7,
         act: held_long,
@@ -214,7 +214,7 @@ fn held(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
     for _ in 0..300 {
         half(world, from, at + chance.below(MINUTE), 20 * MINUTE, chance);
     }
-    Marks::default()
+    held_marks(world, at, 21 * MINUTE)
 }
 
 fn held_many(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
@@ -225,7 +225,7 @@ fn held_many(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
             half(world, from, at + chance.below(5 * MINUTE), HOUR, chance);
         }
     }
-    Marks::default()
+    held_marks(world, at, HOUR + 5 * MINUTE)
 }
 
 fn held_long(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
@@ -241,7 +241,18 @@ fn held_long(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
             );
         }
     }
-    Marks::default()
+    held_marks(world, at, 6 * HOUR)
+}
+
+/// What is held are connections to the host itself, for the start page as far as it shows.
+fn held_marks(world: &World, at: u64, length: u64) -> Marks {
+    let front = world.front();
+    Marks {
+        endpoints: vec![service::HOME.endpoint()],
+        destinations: vec![front.v4.ip().to_string(), front.v6.ip().to_string()],
+        span: Some((at, at + length)),
+        ..Marks::default()
+    }
 }
 
 /// A connection on which a request begins and does not end.
