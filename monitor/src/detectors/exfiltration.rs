@@ -176,7 +176,11 @@ impl Exfiltration {
                 .crowds
                 .see_or_make(now, program, || Pair::new(Ledger::new(now)), Pair::weight);
             // On the first day of a program all are new, and some on the next: that teaches nothing.
-            crowd.slide(now, crowd.ledger.first + 2 * FRESH);
+            let from = crowd.ledger.first + 2 * FRESH;
+            crowd.slide(now, from);
+            if !self.beginning.is_over(crowd.ledger.first) {
+                crowd.settle(now, from);
+            }
             let is_due = crowd.add(now, more, &flow.record, to);
             crowd.see_place(now, &key.1, to, more);
             if is_due {
@@ -391,9 +395,10 @@ impl Detector for Exfiltration {
         let (pairs, beginning): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| !row.subject.is_empty());
         self.beginning.import(&beginning, now);
         for row in pairs {
-            let Some(pair) = Ledger::from_row(&row, now).map(Pair::new) else {
+            let Some(mut pair) = Ledger::from_row(&row, now).map(Pair::new) else {
                 continue;
             };
+            pair.resume();
             self.next_sweep.get_or_insert(now + SWEEP_EVERY);
             let last = row.last.min(now);
             if &*row.member == CROWD {

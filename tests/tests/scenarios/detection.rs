@@ -13,7 +13,7 @@ use monitor_tests::scenarios::scenario::{Scenario, Size, is_benign};
 const SEED: u64 = 3;
 
 /// An attack of each detector; in benign worlds are all the look-alikes.
-const SCENARIOS: [&str; 17] = [
+const SCENARIOS: [&str; 20] = [
     "benign-storefront",
     "benign-offices",
     "benign-balanced",
@@ -22,6 +22,9 @@ const SCENARIOS: [&str; 17] = [
     "stuffing-one-source",
     "take-over-one-source",
     "announced-100-tb",
+    "announced-60-gb",
+    "upload-in-pieces",
+    "beacon-fast-address",
     "smuggling-both-lengths",
     "traversal-many",
     "scanner-loud",

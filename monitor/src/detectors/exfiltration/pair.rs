@@ -1,8 +1,8 @@
 //! What a program sends to a destination.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::FRESH;
 use super::doc::DOC;
 use super::requests::asked;
 use crate::baseline::amounts::Span;
@@ -28,8 +28,10 @@ pub(super) struct Pair {
     pub(super) shown: Option<Arc<str>>,
     /// Of a crowd: which destinations.
     pub(super) places: Distinct<64>,
-    /// Those that were sent most, about.
-    named: Vec<(Arc<str>, u64)>,
+    /// Those that were sent most of late, about: how much, and when at last.
+    named: Vec<(Arc<str>, u64, Timestamp)>,
+    /// Of a crowd: the first days are over.
+    settled: bool,
     /// What the alert names, while it lasts.
     target: Option<Arc<str>>,
 }
@@ -42,6 +44,7 @@ impl Pair {
             shown: None,
             places: Distinct::default(),
             named: Vec::new(),
+            settled: false,
             target: None,
         }
     }
@@ -83,23 +86,38 @@ impl Pair {
 
     /// Of a crowd: it was this one.
     pub(super) fn see_place(&mut self, now: Timestamp, place: &str, to: &Destination, bytes: u64) {
-        self.places.see(now, Duration::from_secs(Span::Week.secs()), place);
-        if let Some((_, sum)) = self.named.iter_mut().find(|(known, _)| is_shown(known, to)) {
-            *sum = sum.saturating_add(bytes);
+        self.named.retain(|(.., last)| *last + FRESH > now);
+        self.places.forget(now, FRESH);
+        self.places.see(now, FRESH, place);
+        if let Some((_, sum, last)) = self.named.iter_mut().find(|(known, ..)| is_shown(known, to)) {
+            (*sum, *last) = (sum.saturating_add(bytes), now);
         } else if self.named.len() < MOST_NAMED {
-            self.named.push((shown(to), bytes));
-        } else if let Some(least) = self.named.iter_mut().min_by_key(|(_, sum)| *sum)
+            self.named.push((shown(to), bytes, now));
+        } else if let Some(least) = self.named.iter_mut().min_by_key(|(_, sum, _)| *sum)
             && least.1 < bytes
         {
-            *least = (shown(to), bytes);
+            *least = (shown(to), bytes, now);
+        }
+    }
+
+    /// Of a crowd that was kept: whether the first days were over then.
+    pub(super) fn resume(&mut self) {
+        self.settled = self.ledger.last >= self.ledger.first + 2 * FRESH;
+    }
+
+    /// Of a crowd: once the first days are over, what they held is no evidence.
+    pub(super) fn settle(&mut self, now: Timestamp, from: Timestamp) {
+        if !self.settled && now >= from {
+            self.settled = true;
+            self.ledger.amounts.clear();
         }
     }
 
     /// Of a crowd: those that were sent most, the first of them first.
     pub(super) fn named(&self) -> Vec<&str> {
         let mut named: Vec<_> = self.named.iter().collect();
-        named.sort_by_key(|(_, sum)| std::cmp::Reverse(*sum));
-        named.into_iter().map(|(name, _)| &**name).collect()
+        named.sort_by_key(|(_, sum, _)| std::cmp::Reverse(*sum));
+        named.into_iter().map(|(name, ..)| &**name).collect()
     }
 
     /// Whether the request is the one behind the flow that has sent most.
@@ -114,7 +132,7 @@ impl Pair {
             return Arc::clone(target);
         }
         let one = || self.shown.as_ref().filter(|_| self.named.is_empty());
-        let most = self.named.iter().max_by_key(|(_, sum)| *sum).map(|(name, _)| name);
+        let most = self.named.iter().max_by_key(|(_, sum, _)| *sum).map(|(name, ..)| name);
         let target = Arc::clone(most.or_else(one).unwrap_or(place));
         self.target = Some(Arc::clone(&target));
         target

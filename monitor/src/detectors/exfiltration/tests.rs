@@ -215,6 +215,13 @@ fn parts_to_many_new_destinations_are_summed() {
     let raised = world.raised();
     assert_eq!((raised.len(), raised[0].severity), (1, Severity::High), "{raised:#?}");
     assert!(raised[0].title.ends_with("new destinations"), "{}", raised[0].title);
+    // What was new while the host was learned has no part in it.
+    let target = raised[0].target.destination.as_deref().unwrap();
+    assert!(
+        target.starts_with("52.") && !raised[0].summary.contains(KNOWN),
+        "{}",
+        raised[0].summary
+    );
 }
 
 #[test]
@@ -279,6 +286,29 @@ fn little_things_that_are_new_are_silent() {
         );
         uploads(&mut world, 6_000_000 + n, None, "10.20.30.40:5432", 900 * MB, 2);
         world.passes_secs(1_800);
+    }
+    world.is_silent();
+}
+
+#[test]
+fn what_this_host_answers_is_no_upload() {
+    let mut world = lived(8);
+    for n in 0..50 {
+        let mut record = (*outbound(world.now, n, None, "203.0.113.9:5000").record).clone();
+        record.direction = Some(FlowDirection::Inbound);
+        record.counters.sent = 900 * MB;
+        record.event = if n % 2 == 0 {
+            FlowEvent::Update
+        } else {
+            FlowEvent::Close
+        };
+        let time = world.now;
+        world.observes(&Observation::Flow(FlowObservation {
+            time,
+            record: Arc::new(record),
+            destination: None,
+        }));
+        world.passes_secs(60);
     }
     world.is_silent();
 }
