@@ -34,6 +34,7 @@ use crate::detectors::Registry;
 use crate::enrich::agents::Agents;
 use crate::enrich::clients::Clients;
 use crate::enrich::endpoints::Endpoints;
+use crate::enrich::fronts::Fronts;
 use crate::enrich::identity::Identities;
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::Names;
@@ -115,6 +116,7 @@ pub struct Pipeline {
     /// What is asked for of requests.
     taps: Arc<Taps>,
     clients: Clients,
+    fronts: Fronts,
     identities: Identities,
     endpoints: Endpoints,
     networks: Networks,
@@ -156,6 +158,7 @@ impl Pipeline {
             lookups: Lookups::default(),
             taps: Arc::new(taps(config)),
             clients: Clients::new(&config.clients),
+            fronts: Fronts::default(),
             identities: Identities::new(config),
             endpoints: Endpoints::default(),
             networks: Networks::new(&config.networks),
@@ -442,11 +445,19 @@ impl Pipeline {
 
     /// Shows an observation to the detectors.
     fn observe(&mut self, observation: &Observation, out: &mut Output) {
-        if let Some(views) = &mut self.views {
+        let relayed = match observation {
+            Observation::Transaction(record) | Observation::Announced(record) => record.relayed,
+            Observation::Flow(_) | Observation::Lookup(_) => false,
+        };
+        if let Some(views) = self.views.as_mut().filter(|_| !relayed) {
             views.observe(observation);
         }
         let mut findings = std::mem::take(&mut self.findings);
-        self.registry.observe(self.now, observation, &mut findings);
+        if relayed {
+            self.registry.observe_relayed(self.now, observation, &mut findings);
+        } else {
+            self.registry.observe(self.now, observation, &mut findings);
+        }
         self.file(findings, out);
     }
 

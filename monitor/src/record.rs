@@ -266,6 +266,8 @@ pub struct HttpRecord {
     pub links: Box<[Link]>,
     /// An expected event goes on there: what is usual is not learned from it. For detectors alone, not told.
     pub expected: bool,
+    /// Whether a proxy on this host passed it on, that served it as well ([`crate::enrich::fronts`]).
+    pub relayed: bool,
     /// Why it is not complete, if it is not.
     pub incomplete: Option<Incomplete>,
 }

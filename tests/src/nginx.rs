@@ -35,6 +35,8 @@ pub struct Setup {
     pub sendfile: bool,
     /// Whether it keeps the log that makes it a truth; a benchmark does without.
     pub access_log: bool,
+    /// Port of a server on the same address that it stands before; then it serves no files.
+    pub proxied: Option<u16>,
     /// Sizes of the files to serve; each is served as `/SIZE`.
     pub files: &'static [u64],
 }
@@ -49,6 +51,7 @@ impl Setup {
             workers: 1,
             sendfile: true,
             access_log: true,
+            proxied: None,
             files: &[612],
         }
     }
@@ -96,6 +99,14 @@ impl Setup {
             ..
         } = self;
         let sendfile = if self.sendfile { "on" } else { "off" };
+        // As its manual has it: what the client says of others before it, and the client.
+        let proxy = self.proxied.map_or_else(String::new, |port| {
+            format!(
+                "location / {{ proxy_pass http://{address}:{port}; proxy_http_version 1.1; \
+                 proxy_set_header Connection \"\"; proxy_set_header Host $host; \
+                 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }}"
+            )
+        });
         let access_log = if self.access_log { "access.log truth" } else { "off" };
         format!(
             r#"user nobody nogroup;
@@ -119,6 +130,7 @@ http {{
     server {{
         listen {address}:{port} {listen};
         root .;
+        {proxy}
     }}
 }}
 "#

@@ -35,6 +35,12 @@ impl Script {
         Self::start("python3", "server.py", namespace, address, port)
     }
 
+    /// An API with weaknesses, on Python's `http.server`. It keeps no log.
+    #[track_caller]
+    pub fn shop(namespace: &Namespace, address: IpAddr, port: u16) -> Self {
+        Self::start("python3", "shop.py", namespace, address, port)
+    }
+
     /// Node's `http`, one thread for all.
     #[track_caller]
     pub fn node(namespace: &Namespace, address: IpAddr, port: u16) -> Self {

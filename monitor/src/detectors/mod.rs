@@ -155,6 +155,12 @@ pub trait Detector: Send {
     /// Looks at one observation. Observations come in order of time.
     fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>);
 
+    /// Whether it is shown transactions that a proxy on this host has passed on as well, the second time: what it counts is not
+    /// requests.
+    fn sees_relayed(&self) -> bool {
+        false
+    }
+
     /// Time has come to `now`: judges what waited for it and forgets what is too old.
     fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>);
 
@@ -297,6 +303,14 @@ impl Registry {
     /// Shows an observation, made at `now`, to every detector.
     pub fn observe(&mut self, now: Timestamp, observation: &Observation, findings: &mut Vec<Finding>) {
         for detector in &mut self.detectors {
+            detector.observe(observation, findings);
+        }
+        self.unasked.get_or_insert(now);
+    }
+
+    /// Shows a transaction that was seen before, at the proxy that passed it on, to those that want it all the same.
+    pub fn observe_relayed(&mut self, now: Timestamp, observation: &Observation, findings: &mut Vec<Finding>) {
+        for detector in self.detectors.iter_mut().filter(|detector| detector.sees_relayed()) {
             detector.observe(observation, findings);
         }
         self.unasked.get_or_insert(now);

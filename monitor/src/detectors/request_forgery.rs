@@ -326,6 +326,11 @@ impl Detector for RequestForgery {
         &DOC
     }
 
+    /// The kernel names the request that the connecting program read: behind a proxy, the relayed one.
+    fn sees_relayed(&self) -> bool {
+        true
+    }
+
     fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         match observation {
             Observation::Transaction(record) => {

@@ -6,6 +6,7 @@ pub mod clients;
 pub mod container;
 pub mod endpoints;
 pub mod fingerprint;
+pub mod fronts;
 pub mod identity;
 pub mod lookups;
 pub mod names;

@@ -71,6 +71,7 @@ pub(crate) fn request(client: &str, endpoint: &str, status: u16) -> Made {
         request_anomalies: 0,
         links: Box::default(),
         expected: false,
+        relayed: false,
         incomplete: None,
     })
 }

@@ -324,6 +324,14 @@ impl Pipeline {
         };
         let endpoint = request.as_ref().and_then(|request| request.endpoint.as_deref());
         let expected = self.rules.expected.is_on(transaction.start, endpoint);
+        let relayed = role == HttpRole::Server && {
+            if let Some(owner) = owner {
+                self.fronts.serves(self.now, owner.program.pid);
+            }
+            let passed_on = client.as_ref().is_some_and(|client| !client.via.is_empty());
+            let asker = flow.peer_owner.filter(|_| passed_on && flow.is_local());
+            asker.is_some_and(|asker| self.fronts.is_front(self.now, asker.program.pid))
+        };
         HttpRecord {
             start: transaction.start,
             flow: flow.id,
@@ -346,6 +354,7 @@ impl Pipeline {
             request_anomalies: transaction.request_anomalies,
             links,
             expected,
+            relayed,
             incomplete: transaction.incomplete,
         }
     }

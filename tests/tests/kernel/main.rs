@@ -5,6 +5,7 @@
 
 mod addresses;
 mod attaching;
+mod attacks;
 mod budget;
 mod bytes;
 mod control;

@@ -128,6 +128,7 @@ pub(crate) fn http() -> HttpRecord {
         request_anomalies: 1,
         links: Box::default(),
         expected: false,
+        relayed: false,
         incomplete: None,
     }
 }
@@ -149,6 +150,7 @@ pub(crate) fn least_http() -> HttpRecord {
         request_anomalies: 0,
         links: Box::default(),
         expected: false,
+        relayed: false,
         incomplete: Some(Incomplete::NoRequest),
         ..http()
     }

@@ -59,6 +59,10 @@ pub struct Http<'a> {
     pub fingerprint: Option<String>,
     /// Names of what was odd on the wire.
     pub anomalies: Vec<Text<'a>>,
+    /// There, and true, where a proxy on this host passed it on that is told to have served it as well: one request, of which
+    /// detectors and views are shown the proxy's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relayed: bool,
     /// Whether it came out of an encrypted connection.
     pub encrypted: bool,
     /// Whether all of it was seen; if not, `incomplete` says why.
@@ -288,6 +292,7 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
             login: record.login.map(|outcome| Text::Borrowed(outcome.name())),
             fingerprint: record.fingerprint.map(|fingerprint| fingerprint.to_string()),
             anomalies: record.anomalies.iter().copied().map(Text::Borrowed).collect(),
+            relayed: record.relayed,
             encrypted: false,
             complete: record.incomplete.is_none(),
             incomplete: record.incomplete.map(|why| Text::Borrowed(why.name())),
