@@ -128,7 +128,7 @@ impl AccountAnomaly {
         Some(Arc::clone(&account.id))
     }
 
-    fn uses(&mut self, now: Timestamp, account: &Arc<str>, request: &Request, record: &Arc<HttpRecord>) {
+    fn uses(&mut self, now: Timestamp, account: &Arc<str>, request: &Request<'_>, record: &Arc<HttpRecord>) {
         self.next_sweep.get_or_insert(now + SWEEP_EVERY);
         let profile = self
             .profiles
@@ -183,7 +183,7 @@ impl Detector for AccountAnomaly {
         if let Some(account) = self.account(now, record, client) {
             let request = Request {
                 endpoint: request.endpoint.as_deref().map_or(0, hash),
-                program: program(request.user_agent.as_deref().unwrap_or_default()),
+                agent: request.user_agent.as_deref().unwrap_or_default(),
                 network: network(client),
             };
             self.uses(now, &account, &request, record);
@@ -239,15 +239,6 @@ impl Detector for AccountAnomaly {
     fn import(&mut self, rows: Vec<Row>, now: Timestamp) {
         self.take_back(rows, now);
     }
-}
-
-/// A program by its agent without the numbers in it: a new release is the same program.
-fn program(agent: &str) -> u64 {
-    // No allocation: words of the agent are mixed one by one.
-    agent
-        .split(|letter: char| letter.is_ascii_digit())
-        .filter(|part| part.len() > 2)
-        .fold(1, |sum: u64, part| sum.rotate_left(7) ^ hash(part))
 }
 
 /// Its autonomous system, else /16 of IPv4 or /32 of IPv6.

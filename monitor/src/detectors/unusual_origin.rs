@@ -53,7 +53,7 @@ const CLIENTS_BELIEVED: f64 = 50.0;
 const GROUPS: f64 = 4.0;
 const DAYS_BELIEVED: f64 = 3.0;
 /// An origin is told of from so many clients on.
-const LEAST_CLIENTS: u32 = 3;
+const LEAST_CLIENTS: u32 = 5;
 /// Share of rented machines before any is seen, and by how much it differs from day to day (the correlation of clients).
 const RENTED: f64 = 0.02;
 const RENTED_RHO: f64 = 0.02;

@@ -58,10 +58,9 @@ impl Lines {
 /// Rates of different clients differ by the mean over the root of this: some look at one thing, some cannot decide.
 const ALIKE: f64 = 0.65;
 
-/// What somebody may look at by hand who cannot decide: the far end of a population is not known by few of it.
+/// What somebody may look at by hand who cannot decide. No line is below it, however narrow the population seems: where most
+/// clients are programs that ask for one thing, people are the far end of it.
 const BY_HAND: u32 = 100;
-/// Windows by which it is.
-const MANY: u32 = 1_000;
 
 /// An endpoint, or all of them together.
 #[derive(Debug)]
@@ -128,11 +127,7 @@ impl Group {
         let lines = if let Some((_, lines)) = self.drawn.iter().find(|(of, _)| *of == crowd) {
             *lines
         } else {
-            let line = |window, alpha| {
-                let line = self.of_one(pool, window).line(alpha, crowd);
-                let few = self.census(window).count() < MANY;
-                if few { line.max(BY_HAND) } else { line }
-            };
+            let line = |window, alpha| self.of_one(pool, window).line(alpha, crowd).max(BY_HAND);
             let lines = Lines {
                 hour: line(Window::Hour, terms.hour_alpha),
                 day: line(Window::Day, terms.day_alpha),

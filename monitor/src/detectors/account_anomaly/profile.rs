@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::baseline::bits::hash;
 use crate::time::Timestamp;
 
 const HOUR: u64 = 3_600_000_000_000;
@@ -26,11 +27,11 @@ pub(super) struct Terms {
     pub(super) period: Duration,
 }
 
-/// A request, as hashes.
+/// A request, as hashes but for the agent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Request {
+pub(super) struct Request<'a> {
     pub(super) endpoint: u64,
-    pub(super) program: u64,
+    pub(super) agent: &'a str,
     pub(super) network: u64,
 }
 
@@ -63,6 +64,8 @@ pub(super) struct Visit {
     pub(super) new_program: bool,
     pub(super) new_network: bool,
     pub(super) new_endpoints: Vec<u64>,
+    /// The latest agent, and the program that it is.
+    agent: u64,
     program: u64,
     network: u64,
     told: bool,
@@ -126,7 +129,7 @@ impl Profile {
     }
 
     /// Adds a request to the visit; whether it brings something that was never there.
-    pub(super) fn add(&mut self, now: Timestamp, request: &Request) -> bool {
+    pub(super) fn add(&mut self, now: Timestamp, request: &Request<'_>) -> bool {
         let is_back = self.visits > 0 && self.last + LEAVE <= now;
         let visit = self.visit.get_or_insert_with(|| Visit {
             first: now,
@@ -138,25 +141,30 @@ impl Profile {
             new_program: false,
             new_network: false,
             new_endpoints: Vec::new(),
-            program: request.program,
+            agent: 0,
+            program: 0,
             network: request.network,
             told: false,
         });
         visit.last = visit.last.max(now);
         visit.asked = visit.asked.saturating_add(1);
+        let agent = hash(request.agent);
+        if visit.agent != agent {
+            (visit.agent, visit.program) = (agent, program(request.agent));
+        }
         let mut is_new = false;
         let hour = (now.as_nanos() % DAY / HOUR) as usize;
         // The hours beside it are near enough.
         let is_kept = [hour + 23, hour, hour + 1].iter().any(|hour| self.hours[hour % 24] > 0);
         for (seen, new) in [
             (&mut visit.new_hour, !is_kept),
-            (&mut visit.new_program, !self.programs.contains(&request.program)),
+            (&mut visit.new_program, !self.programs.contains(&visit.program)),
             (&mut visit.new_network, !self.networks.contains(&request.network)),
         ] {
             is_new |= new && !*seen;
             *seen |= new;
         }
-        (visit.program, visit.network) = (request.program, request.network);
+        visit.network = request.network;
         if !self.endpoints.contains(&request.endpoint)
             && !visit.new_endpoints.contains(&request.endpoint)
             && visit.new_endpoints.len() < MOST_ENDPOINTS
@@ -190,6 +198,15 @@ impl Profile {
     pub(super) fn weight(&self) -> u64 {
         u64::from(self.visits) + u64::from(self.told)
     }
+}
+
+/// A program by its agent without the numbers in it: a new release is the same program.
+fn program(agent: &str) -> u64 {
+    // No allocation: words of the agent are mixed one by one.
+    agent
+        .split(|letter: char| letter.is_ascii_digit())
+        .filter(|part| part.len() > 2)
+        .fold(1, |sum: u64, part| sum.rotate_left(7) ^ hash(part))
 }
 
 /// The latest come first; the one that was not seen for longest goes.

@@ -64,12 +64,12 @@ days, and at least half as much again as the most that it ever did. The higher l
 A source is told only where no identity behind it asked for two thirds.
 
 One thing: where all but 2, and all but 1 of 100, things of an endpoint have at most 2 clients in a day (account, key, else source), the number \
-beyond the first is taken as negative binomial likewise.
+beyond the first is taken as negative binomial likewise; until 300 things are known no line is below 30.
 
 Alpha is the part of the false-alarm budget: false_incidents_per_week / detectors that test / 3 tests / (16,384 subjects x \
 168 hours, or x 7 days). With 20 detectors and a budget of 1: 6e-9 and 1.5e-7.
 
-Until it has shown 1,000 such windows no line is below 100, which somebody may look at by hand. Until \
+No line is below 100, which somebody may look at by hand. Until \
 `[learning] period` is over no line is below 400 things (50 clients of one thing), and confidence is 0.5 at most; then \
 it is 0.7, or 0.8 beyond a habit. Severity: high where at least half of the requests were answered, medium where most were \
 refused, and for one thing.",

@@ -17,6 +17,9 @@ const DAY: Duration = Duration::from_hours(24);
 const MOST_KINDS: usize = 1_024;
 /// Things of an endpoint before anything is said of it.
 const LEAST_THINGS: u32 = 5;
+/// Below so many of them no line is below the other: one may be popular that was not asked for yet.
+const FEW_THINGS: u32 = 300;
+const POPULAR: u32 = 30;
 /// Clients of a thing that is somebody's own: the owner at home and on the way.
 const OWN: f64 = 2.0;
 /// One of 100 things that have more, and so many at least, are those of everybody.
@@ -90,7 +93,13 @@ impl Kind {
         self.line = if self.is_shared || self.census.count() < LEAST_THINGS {
             u32::MAX
         } else {
-            self.further().line(alpha, 1).saturating_add(1)
+            let line = self.further().line(alpha, 1).saturating_add(1);
+            // Of few things it is not known whether some are popular.
+            if self.census.count() < FEW_THINGS {
+                line.max(POPULAR)
+            } else {
+                line
+            }
         };
     }
 
@@ -127,13 +136,15 @@ impl Objects {
         learning: bool,
     ) -> Option<Crowded> {
         self.expire(now);
-        if !self.kinds.contains_key(&group) {
+        let kind = if let Some(kind) = self.kinds.get(&group) {
+            kind
+        } else {
             if self.kinds.len() >= MOST_KINDS {
                 return None;
             }
-            self.kinds.insert(group, Kind::new(Arc::clone(endpoint), self.alpha));
-        }
-        let kind = self.kinds.get(&group)?;
+            let kind = Kind::new(Arc::clone(endpoint), self.alpha);
+            self.kinds.entry(group).or_insert(kind)
+        };
         if kind.is_shared && thing & PASSED_OVER != 0 {
             return None;
         }

@@ -57,7 +57,7 @@ A source is told only where no identity behind it read two thirds. Alpha is the 
 false_incidents_per_week / detectors that test / 2 tests / (16,384 clients x 168 hours, or x 7 days). With 20 detectors and a \
 budget of 1: 9e-9 and 2e-7.
 
-Until it has shown 1,000 such windows no line is below 100, which somebody may look at by hand. Until \
+No line is below 100, which somebody may look at by hand. Until \
 `[learning] period` is over no line is below 400 paths, and confidence is 0.5 at most; then it is 0.7, or 0.8 beyond a \
 habit. Severity: medium.",
     limits: "\

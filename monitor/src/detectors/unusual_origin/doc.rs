@@ -60,7 +60,7 @@ account is told where nobody comes from it, or where accounts hardly ever move: 
 
 New origins of a day: the line is that of a negative binomial distribution of the clients of new countries (and of new \
 networks) of past days, with three days believed of as many as the chance above gives, in groups of four. Told of is each \
-origin with 3 clients or more while the sum is beyond the line.
+origin with 5 clients or more while the sum is beyond the line.
 
 Rented machines: their number k among n clients since midnight (UTC), against a beta-binomial distribution with the share of \
 past days (0.02 believed for the weight of 50 clients) and a correlation of 0.02, or a tenth of the share.
