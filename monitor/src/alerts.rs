@@ -20,7 +20,7 @@ use crate::expected::{ExpectedEvent, MOST_EVENTS};
 use crate::finding::Finding;
 use crate::incident::Incident;
 use crate::incidents::{IncidentCounts, Incidents, Joined};
-use crate::record::{Body, Record};
+use crate::record::{Body, HttpRecord, Record};
 use crate::time::Timestamp;
 
 /// Updates that are neither a rise in severity nor a doubling come at most this often (the contract's minute) ...
@@ -257,6 +257,11 @@ impl Desk {
     /// The open alerts, as they stand now; in order of cause.
     pub fn open(&self) -> impl Iterator<Item = &Arc<Alert>> {
         self.open.values().map(|open| &open.alert)
+    }
+
+    /// A transaction passes: what incidents learn of it, though no detector says anything.
+    pub fn notice(&mut self, now: Timestamp, record: &HttpRecord) {
+        self.incidents.follow(now, record);
     }
 
     /// The incidents that go on, as they stand now; in order of id.

@@ -22,8 +22,10 @@ use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, AlertState, Sample};
 use crate::config::Bounds;
+use crate::enrich::identity::IdentityKind;
+use crate::enrich::identity::login::LoginOutcome;
 use crate::incident::Incident;
-use crate::record::{Body, Record};
+use crate::record::{Body, HttpRecord, Record};
 use crate::time::Timestamp;
 
 use book::{Book, MOST_OF_ONE};
@@ -136,6 +138,18 @@ impl Incidents {
         }
         self.tell_if_urgent(now, &joined.id, out);
         Some(joined)
+    }
+
+    /// A login: where an account of some incident is let in, that goes on.
+    pub fn follow(&mut self, now: Timestamp, record: &HttpRecord) {
+        let (Some(LoginOutcome::Success), Some(client)) = (record.login, &record.client) else {
+            return;
+        };
+        for identity in &record.identity {
+            if identity.kind == IdentityKind::Account {
+                self.book.follow(now, &identity.id, client.ip.into());
+            }
+        }
     }
 
     /// An alert of the incident `id` is over. `rule` ended it, or the quiet.

@@ -445,6 +445,11 @@ impl Pipeline {
 
     /// Shows an observation to the detectors.
     fn observe(&mut self, observation: &Observation, out: &mut Output) {
+        if let Observation::Transaction(record) = observation
+            && record.login.is_some()
+        {
+            self.desk.notice(self.now, record);
+        }
         let relayed = match observation {
             Observation::Transaction(record) | Observation::Announced(record) => record.relayed,
             Observation::Flow(_) | Observation::Lookup(_) => false,

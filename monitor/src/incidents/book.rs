@@ -7,6 +7,9 @@ use rustc_hash::FxHashMap;
 use super::case::Case;
 use super::links::{self, ENOUGH, Link, Role};
 use super::member::Member;
+use crate::alert::ActorKind;
+use crate::baseline::source::Source;
+use crate::time::Timestamp;
 
 /// Alerts that one incident remembers.
 pub(super) const MOST_OF_ONE: usize = 256;
@@ -59,17 +62,32 @@ impl Book {
         }
     }
 
+    /// An account is let in at `source`: the alerts whose evidence has it go on there.
+    pub(super) fn follow(&mut self, now: Timestamp, account: &Arc<str>, source: Source) {
+        let link = Link::Actor(ActorKind::Account, Arc::clone(account));
+        let Some(ids) = self.by_link.get(&link).cloned() else {
+            return;
+        };
+        for id in ids {
+            let Some(member) = self.members.get_mut(&id) else {
+                continue;
+            };
+            let (is_new, gone) = member.follow(now, source);
+            if is_new {
+                remember(&mut self.by_link, &Link::Source(source), &id);
+            }
+            if let Some(gone) = gone {
+                unlink(&mut self.by_link, &gone, &id);
+            }
+        }
+    }
+
     pub(super) fn forget(&mut self, alert: &str) {
         let Some(member) = self.members.remove(alert) else {
             return;
         };
         for (link, _) in member.links() {
-            if let Some(ids) = self.by_link.get_mut(link) {
-                ids.retain(|id| **id != *alert);
-                if ids.is_empty() {
-                    self.by_link.remove(link);
-                }
-            }
+            unlink(&mut self.by_link, link, alert);
         }
     }
 
@@ -133,6 +151,15 @@ impl Book {
             found.append(&mut wave);
         }
         found
+    }
+}
+
+fn unlink(by_link: &mut FxHashMap<Link, Vec<Arc<str>>>, link: &Link, alert: &str) {
+    if let Some(ids) = by_link.get_mut(link) {
+        ids.retain(|id| **id != *alert);
+        if ids.is_empty() {
+            by_link.remove(link);
+        }
     }
 }
 

@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use super::links::{self, Link, Role};
 use crate::alert::{Actor, ActorKind, Alert, Pillar, Quantity, Sample, Severity, Target};
+use crate::baseline::source::Source;
 use crate::time::Timestamp;
 
-/// Links of one alert: its actor and target, and those of dozens of records in its evidence.
-const MOST_LINKS: usize = 48;
+/// Links of one alert: requests and connections, of which the first tell enough ...
+const MOST_REQUESTS: usize = 8;
+/// ... addresses and networks ...
+const MOST_SOURCES: usize = 32;
+/// ... and everything else. A flood of addresses leaves room for the account that was got into.
+const MOST_OTHERS: usize = 40;
 
 /// What of an alert outlives its own end.
 #[derive(Clone, Debug)]
@@ -31,6 +36,8 @@ pub(super) struct Member {
     /// Seconds that it measured, where that is what it measures.
     pub(super) seconds: Option<f64>,
     pub(super) is_open: bool,
+    /// When an account of its evidence was let in latest.
+    followed: Timestamp,
     links: Vec<(Link, Role)>,
 }
 
@@ -52,6 +59,7 @@ impl Member {
             sources: None,
             seconds: None,
             is_open: true,
+            followed: Timestamp::ZERO,
             links: Vec::new(),
         };
         member.update(alert);
@@ -83,7 +91,7 @@ impl Member {
             links, actor, target, ..
         } = self;
         let mut give = |link: Link, role: Role| {
-            let has_room = links.len() < MOST_LINKS;
+            let has_room = has_room(links, &link);
             match links.iter_mut().find(|(known, _)| *known == link) {
                 Some((_, known)) if *known >= role => {}
                 Some((_, known)) => {
@@ -102,6 +110,30 @@ impl Member {
             links::seen(sample, &mut give);
         }
         (fresh, left_out)
+    }
+
+    /// An account of its evidence is let in at `source`: that is where it goes on. Whether that was not known, and the link
+    /// that made room for it.
+    pub(super) fn follow(&mut self, now: Timestamp, source: Source) -> (bool, Option<Link>) {
+        self.followed = self.followed.max(now);
+        let link = Link::Source(source);
+        if let Some((_, role)) = self.links.iter_mut().find(|(known, _)| *known == link) {
+            *role = Role::Named;
+            return (false, None);
+        }
+        if has_room(&self.links, &link) {
+            self.links.push((link, Role::Named));
+            return (true, None);
+        }
+        // One of the many addresses of a flood tells less.
+        let other = self
+            .links
+            .iter_mut()
+            .rfind(|(known, role)| *role == Role::Seen && matches!(known, Link::Source(_) | Link::Network(_)));
+        match other {
+            Some(other) => (true, Some(std::mem::replace(other, (link, Role::Named)).0)),
+            None => (false, None),
+        }
     }
 
     pub(super) fn links(&self) -> &[(Link, Role)] {
@@ -135,9 +167,19 @@ impl Member {
 
     /// Time between the end of the one and the beginning of the other; none where they overlap.
     fn apart(&self, other: &Self) -> Duration {
-        let after = self.first_seen.since(other.last_seen);
-        after.max(other.first_seen.since(self.last_seen))
+        let after = self.first_seen.since(other.last_seen.max(other.followed));
+        after.max(other.first_seen.since(self.last_seen.max(self.followed)))
     }
+}
+
+fn has_room(links: &[(Link, Role)], link: &Link) -> bool {
+    let kind = |link: &Link| match link {
+        Link::Request(..) | Link::Connection(_) => MOST_REQUESTS,
+        Link::Source(_) | Link::Network(_) => MOST_SOURCES,
+        Link::Actor(..) | Link::Destination(_) | Link::File(_) | Link::Endpoint(_) => MOST_OTHERS,
+    };
+    let most = kind(link);
+    links.iter().filter(|(known, _)| kind(known) == most).count() < most
 }
 
 /// What two alerts have in common.

@@ -190,6 +190,51 @@ fn a_take_over_is_one_incident_from_end_to_end() {
     );
 }
 
+// The account that was got into is used from elsewhere, with a session that nothing else ties to it.
+#[test]
+fn an_account_that_was_got_into_is_followed_to_where_it_is_let_in() {
+    let mut room = Room::new();
+    let program = (ActorKind::Fingerprint, "h1:1");
+    for n in 0..200u64 {
+        let seen = refused(&format!("203.0.{n}.5"), 1);
+        room.file(found("credential_stuffing", n, Some(program), "POST /login", &[&seen]));
+    }
+    let let_in = made::login("203.0.7.5", "anna", true).agent("agent", 1);
+    room.file(found(
+        "credential_stuffing",
+        300,
+        Some(program),
+        "POST /login",
+        &[&let_in],
+    ));
+    let at = 4 * HOUR;
+    let session = |later: u64, client: &str, id: &str, order: u8, endpoint: &str| {
+        let seen = made::request(client, endpoint, 200)
+            .who(IdentityKind::Session, id, true)
+            .agent("other", order);
+        found(
+            "response_volume",
+            at + later,
+            Some((ActorKind::Session, id)),
+            endpoint,
+            &[&seen],
+        )
+    };
+    let login = made::login("198.51.100.7", "anna", true).0;
+    room.desk.notice(Timestamp::from_secs(at), &login);
+    // Somebody else's is none of it.
+    room.file(session(60, "198.51.100.8", "session:1", 2, "GET /a"));
+    assert_eq!(room.count(), 2);
+    room.file(session(120, "198.51.100.7", "session:2", 3, "GET /b"));
+    assert_eq!(room.count(), 2, "two alerts in the first, one in the second");
+    assert!(
+        room.desk
+            .incidents()
+            .any(|incident| incident.severity == Severity::High),
+        "two pillars agree"
+    );
+}
+
 #[test]
 fn two_attackers_of_one_endpoint_are_two_unless_they_are_one_program() {
     let attack = |room: &mut Room, at, client: &str, order| {
