@@ -46,7 +46,7 @@ pub(super) fn live(world: &mut World) {
 
 /// So many bytes are put into the storage.
 pub fn store(world: &mut World, at: u64, bytes: u64, chance: &mut Chance) {
-    send(world, at, STORAGE, two("cloud-eu", 1_000, 6_000, chance), bytes);
+    send(world, at, STORAGE, &two("cloud-eu", 1_000, 6_000, chance), bytes);
 }
 
 /// A payment is made, or asked about.
@@ -194,7 +194,7 @@ fn logs(world: &mut World, chance: &mut Chance) {
         let hour = (at / HOUR) % 24;
         let median = if (8..23).contains(&hour) { 160_000.0 } else { 25_000.0 };
         let bytes = chance.spread(median, 0.5);
-        send(world, at, LOGS, two("cloud-west", 5_000, 900, chance), bytes as u64);
+        send(world, at, LOGS, &two("cloud-west", 5_000, 900, chance), bytes as u64);
         at += 15 * MINUTE;
     }
     let (from, until) = (world.calendar.start, world.calendar.end());
@@ -209,7 +209,7 @@ fn letters(world: &mut World, chance: &mut Chance) {
         for _ in 0..chance.times(2.0) {
             let at = world.calendar.moment(day, Hours::Office, chance);
             let bytes = chance.tail(300_000.0, 1.1, 7e6);
-            send(world, at, MAIL, two("cloud-west", 2_000, 8, chance), bytes as u64);
+            send(world, at, MAIL, &two("cloud-west", 2_000, 8, chance), bytes as u64);
             world.look_alike(
                 "mail with attachments",
                 "exfiltration",
@@ -252,7 +252,7 @@ fn clocks(world: &mut World, chance: &mut Chance) {
 }
 
 /// So many bytes are sent to a name.
-fn send(world: &mut World, at: u64, name: &str, addresses: Vec<IpAddr>, up: u64) {
+fn send(world: &mut World, at: u64, name: &str, addresses: &[IpAddr], up: u64) {
     let what = What::Tls {
         to: (addresses[0], 443).into(),
         name: name.to_owned(),
@@ -260,5 +260,5 @@ fn send(world: &mut World, at: u64, name: &str, addresses: Vec<IpAddr>, up: u64)
         up,
         down: 5_000,
     };
-    world.reach(at, name, &addresses, what);
+    world.reach(at, name, addresses, what);
 }
