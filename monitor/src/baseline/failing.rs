@@ -23,8 +23,8 @@ pub const WINDOWS: [Duration; 2] = [Duration::from_mins(15), Duration::from_hour
 /// What so many slices that follow each other explain is left out: a deploy or a restart, with the tries that are repeated
 /// after it, is over within three minutes (a rolling update of Kubernetes replaces a pod within its grace of 30 seconds).
 const DEPLOY: usize = 3;
-/// Of the long window one quarter of an hour.
-const DEPLOY_LONG: usize = 1;
+/// Of the long window two quarters: a minute may be on their border.
+const DEPLOY_LONG: usize = 2;
 /// While learning, so many times the share is supposed.
 const LEARNING: f64 = 4.0;
 /// Failures from which on it shows whether one is behind most of them.
@@ -84,7 +84,7 @@ impl Surge {
         let worst = if self.window == WINDOWS[0] {
             "three minutes"
         } else {
-            "quarter of an hour"
+            "half hour"
         };
         let Self { line, tried, .. } = self;
         format!("Fewer than {line} {what} among {tried} requests, beside those of the worst {worst}.")

@@ -42,7 +42,7 @@ Whoever looks for a weakness makes errors first: input that nobody thought of, o
     how: "\
 Errors of the server are 500 to 599; of clients 400 to 499 without 401, 403 and 407, which auth_failures looks at, and 429. \
 Errors k among requests n are counted over 15 minutes by minutes, those of the server over 6 hours by quarters as well. The \
-three minutes that follow each other and have most errors (of the long window its worst quarter) are left out, requests and \
+three minutes that follow each other and have most errors (of the long window its worst half hour) are left out, requests and \
 errors: a deploy or a restart, and what clients repeat after it, is over within them. So nothing is told within the first \
 three minutes.
 

@@ -48,7 +48,7 @@ odd if fewer than one of fifty were of its kind, or if it is four times as large
 what they were at least; bodies below 1 KiB are of one size, and 304 is never odd. An endpoint is judged once 200 answers of it are known.
 
 The share of slow answers, and of odd ones, is counted over 15 minutes and over 6 hours, without the three minutes (the \
-quarter) that have most: a restart. The line is the smallest number whose tail in a beta-binomial distribution, of the share \
+half hour) that have most: a restart. The line is the smallest number whose tail in a beta-binomial distribution, of the share \
 and correlation that were learned, is at most alpha; and 8 in 15 minutes, 12 in 6 hours; and a quarter of all answers for slow \
 (a tenth in 6 hours), half of them for odd ones (a quarter). Where two thirds of them are of one client, it is a matter of what that one asks for: it is named, \
 and told from 200 on. Where several endpoints are slow at a time the host is told of and none of them.

@@ -51,7 +51,7 @@ A server has a number of connections or workers. Who holds them all with half a 
 hardly any traffic (ATT&CK T1499). And requests without answers are how it looks when something behind the API no longer works.",
     how: "\
 Without an answer is a request whose connection ended, or whose stream was reset, before its response began. Their share of \
-an endpoint's requests is counted over 15 minutes and 6 hours, without the three minutes (the quarter) that have most: a \
+an endpoint's requests is counted over 15 minutes and 6 hours, without the three minutes (the half hour) that have most: a \
 restart. The line is the smallest number whose tail in a beta-binomial distribution, of the share and correlation learned \
 hour by hour, is at most alpha; and 6 in 15 minutes, 12 in 6 hours, and a tenth of all \
 requests, or three of a hundred in 6 hours. At first 0.5 % are supposed, \
