@@ -86,23 +86,23 @@ impl Config {
         let Self {
             host,
             capture,
-            budget,
             control,
             clients,
             identity,
             login,
             privacy,
+            budget,
             ..
         } = self.clone();
         Self {
             host,
             capture,
-            budget,
             control,
             clients,
             identity,
             login,
             privacy,
+            budget,
             ..new
         }
     }

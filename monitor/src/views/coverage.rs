@@ -34,6 +34,9 @@ pub struct Service {
     pub missed: [u64; CoverageReason::ALL.len()],
 }
 
+/// What a row shows of a service: program, direction and port.
+type Shown = (Arc<str>, Option<FlowDirection>, Option<u16>);
+
 /// All of them: connections that have ended.
 #[derive(Debug)]
 pub(super) struct Services(Recent<u64, Service>);
@@ -61,7 +64,7 @@ impl Services {
     /// With connections that live.
     pub(super) fn rows<'a>(&self, live: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<Service> {
         // By what a row shows: an executable's versions, whose paths differ, are one program.
-        let mut rows: FxHashMap<(Arc<str>, Option<FlowDirection>, Option<u16>), Service> = FxHashMap::default();
+        let mut rows: FxHashMap<Shown, Service> = FxHashMap::default();
         let live = live.into_iter().map(|record| {
             let mut service = Service::of(record);
             service.add(record);

@@ -1,6 +1,6 @@
 //! Boots kernels and checks what the monitor does there. Usage: guests [--limit SECONDS] [--console DIR] KERNEL…
 //!
-//! Takes the monitor from MONITOR_BIN. Prints a table; fails where something did not hold.
+//! Takes the monitor from `MONITOR_BIN`. Prints a table; fails where something did not hold.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -21,13 +21,15 @@ pub struct Given {
     pub failures: Vec<String>,
 }
 
+/// One thing that must hold.
+type Check = fn(&Console, &mut Given) -> Result<()>;
+
 /// Holds what was printed against what must be.
 pub fn judge(console: &Console) -> Given {
     let mut given = Given {
         kernel: console.block("kernel").unwrap_or("unknown").to_owned(),
         ..Given::default()
     };
-    type Check = fn(&Console, &mut Given) -> Result<()>;
     let checks: [(&str, Check); 6] = [
         ("check", facilities),
         ("run", ran),
@@ -60,7 +62,7 @@ fn facilities(console: &Console, given: &mut Given) -> Result<()> {
             let detail = text_of(&facility["detail"]);
             given
                 .verified
-                .push(detail.split(" ").next().unwrap_or_default().to_owned());
+                .push(detail.split(' ').next().unwrap_or_default().to_owned());
         }
     }
     let code = console.block("check-code").unwrap_or_default();

@@ -110,7 +110,7 @@ mod tests {
         assert!(names[0].starts_with("a\0") && names[1].starts_with("a/b\0") && names[2].starts_with("a/b/init\0"));
         // Header and name are padded to four bytes together, and so is the content.
         assert!(
-            names[2][12 - 2..].starts_with("hello\0\0\0070701"),
+            names[2][12 - 2..].starts_with("hello\x00\x00\x00070701"),
             "{:?}",
             &names[2][..30]
         );

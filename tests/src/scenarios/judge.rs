@@ -426,7 +426,7 @@ mod tests {
             start: 0,
             end: 2 * DAY,
             learned: 0,
-            counts: Default::default(),
+            counts: crate::scenarios::truth::Counts::default(),
             attacks: vec![attack()],
             look_alikes: Vec::new(),
         };

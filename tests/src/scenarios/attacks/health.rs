@@ -2,6 +2,7 @@
 //!
 //! What is asked is asked by those who always ask; some of the answers are others.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::{Marks, Variant};
@@ -258,10 +259,11 @@ fn held_marks(world: &World, at: u64, length: u64) -> Marks {
 /// A connection on which a request begins and does not end.
 fn half(world: &mut World, from: IpAddr, at: u64, hold: u64, chance: &mut Chance) {
     let caller = world.caller(from, &agents::library(0));
-    let fields: String = (0..hold / (15 * SECOND))
-        .map(|number| format!("X-{number}: {}\r\n", chance.below(5_000)))
-        .collect();
-    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n{fields}", NAME);
+    let mut head = format!("GET / HTTP/1.1\r\nHost: {NAME}\r\n");
+    for number in 0..hold / (15 * SECOND) {
+        // Writing to a String does not fail.
+        let _ = write!(head, "X-{number}: {}\r\n", chance.below(5_000));
+    }
     world.hold(&caller, at, head.into_bytes(), hold);
 }
 
