@@ -426,7 +426,7 @@ mod tests {
             start: 0,
             end: 2 * DAY,
             learned: 0,
-            counts: crate::scenarios::truth::Counts::default(),
+            counts: crate::scenarios::wire::Counts::default(),
             attacks: vec![attack()],
             look_alikes: Vec::new(),
         };
