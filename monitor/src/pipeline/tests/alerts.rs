@@ -99,8 +99,9 @@ fn passwords_tried_for_many_names_raise_an_alert_of_each_detector() {
     let alerts = bench.alerts();
     let raised: Vec<_> = alerts.iter().filter(|alert| alert.state == AlertState::New).collect();
     let detectors: Vec<_> = raised.iter().map(|alert| alert.detector).collect();
-    assert_eq!(detectors, ["credential_stuffing", "auth_failures"], "{alerts:#?}");
-    let raised = &raised[1..];
+    let expected = ["credential_stuffing", "unknown_credential", "auth_failures"];
+    assert_eq!(detectors, expected, "{alerts:#?}");
+    let raised = &raised[2..];
     assert_eq!(raised[0].actor.as_ref().map(|actor| &*actor.id), Some("192.0.2.9"));
     assert_eq!(raised[0].target.endpoint.as_deref(), Some("GET /*"));
     let last = alerts.iter().rfind(|alert| alert.id == raised[0].id);
