@@ -201,7 +201,8 @@ impl<C: Core, S: Source> Engine<C, S> {
         self.source.leave_out(verdict.left_out);
         if read_all {
             warn!(
-                "the CPU budget is used up ({:.1} times): of some connections nothing but bytes, ends and owners is told                  until it is not; `left_out.over_budget` counts their turns, `[budget] cpu_percent` moves the line",
+                "the CPU budget is used up ({:.1} times): of some connections nothing but bytes, ends and owners is told \
+                 until it is not; `left_out.over_budget` counts their turns, `[budget] cpu_percent` moves the line",
                 verdict.of_budget
             );
         } else if self.governor.reads_all() {
