@@ -12,7 +12,7 @@ pub use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::doc::{MOST_CREDENTIALS, NETWORKS, TRAVEL};
+use self::doc::{MOST_CREDENTIALS, NETWORKS, TRAVEL, TRAVEL_DAY};
 use self::place::{ByWhat, Network, Place};
 use super::{Detector, DetectorDoc};
 use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
@@ -30,7 +30,9 @@ use crate::observation::Observation;
 use crate::record::{Client, HttpRecord};
 use crate::time::Timestamp;
 
-/// The window.
+/// The windows.
+const DAY: Duration = Duration::from_hours(24);
+/// See [`DAY`].
 const HOUR: Duration = Duration::from_hours(1);
 /// How often what is over is swept out, and what was held back is told.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
@@ -60,6 +62,7 @@ const MACHINES: Shares = Shares {
 struct Lines {
     networks: u32,
     travel: u32,
+    travel_day: u32,
 }
 
 /// The detector.
@@ -73,7 +76,7 @@ pub struct CredentialSharing {
     next_sweep: Option<Timestamp>,
 }
 
-/// Where a credential was used. About 200 bytes, and 60 for each network.
+/// Where a credential was used. About 300 bytes, and 60 for each network.
 #[derive(Debug)]
 struct Used {
     kind: IdentityKind,
@@ -82,6 +85,7 @@ struct Used {
     at: usize,
     places: Vec<Place>,
     journeys: Sliding<u32, 6>,
+    journeys_day: Sliding<u32, 24>,
     by: ByWhat,
     companions: Distinct<4>,
     is_application: bool,
@@ -100,6 +104,7 @@ impl CredentialSharing {
         let lines = |shares: &Shares| Lines {
             networks: line(shares.networks, budget.alpha(&NETWORKS, DOC.tests)),
             travel: line(shares.travel, budget.alpha(&TRAVEL, DOC.tests)),
+            travel_day: line(shares.travel, budget.alpha(&TRAVEL_DAY, DOC.tests)),
         };
         Self {
             networks: config.networks.clone(),
@@ -133,6 +138,7 @@ impl CredentialSharing {
             at: 0,
             places: vec![here.clone()],
             journeys: Sliding::new(TRAVEL.step),
+            journeys_day: Sliding::new(TRAVEL_DAY.step),
             by: ByWhat::Position,
             companions: Distinct::default(),
             is_application: false,
@@ -151,6 +157,7 @@ impl CredentialSharing {
         let far = used.move_to(here, client.ip.into(), now);
         if let Some(by) = far {
             *used.journeys.at(now) += 1;
+            *used.journeys_day.at(now) += 1;
             used.by = by;
         }
         if used.is_application {
@@ -160,9 +167,9 @@ impl CredentialSharing {
             IdentityKind::Key => self.machines,
             IdentityKind::Token | IdentityKind::Account | IdentityKind::Session => self.people,
         };
-        used.journeys.slide(now);
-        let journeys = used.journeys.sum();
-        if journeys >= lines.travel || used.networks(now) > lines.networks {
+        used.slide(now);
+        let often = used.journeys.sum() >= lines.travel || used.journeys_day.sum() >= lines.travel_day;
+        if often || used.networks(now) > lines.networks {
             used.occurrence.add(now, DOC.quiet, true);
             self.tell(now, &credential.id, Some(record), findings);
         }
@@ -186,16 +193,22 @@ impl CredentialSharing {
             IdentityKind::Key => machines,
             IdentityKind::Token | IdentityKind::Account | IdentityKind::Session => people,
         };
-        used.journeys.slide(now);
-        let (journeys, networks) = (used.journeys.sum(), used.networks(now));
-        let by_travel = journeys >= lines.travel;
+        used.slide(now);
+        let networks = used.networks(now);
+        let in_an_hour = used.journeys.sum() >= lines.travel;
+        let by_travel = in_an_hour || used.journeys_day.sum() >= lines.travel_day;
+        let (journeys, travel, window, within) = if in_an_hour || !by_travel {
+            (used.journeys.sum(), lines.travel, HOUR, "an hour")
+        } else {
+            (used.journeys_day.sum(), lines.travel_day, DAY, "a day")
+        };
         let mut latest: Vec<&Place> = used.places.iter().collect();
         latest.sort_by_key(|place| std::cmp::Reverse(place.last));
         let names: Vec<String> = latest.iter().take(MOST_NAMED).map(|place| place.name()).collect();
         let names = names.join(", ");
         let summary = if by_travel {
             format!(
-                "{credential} went {journeys} times within an hour between places that are too far apart to travel in the time \
+                "{credential} went {journeys} times within {within} between places that are too far apart to travel in the time \
                  between: {names}"
             )
         } else {
@@ -207,7 +220,7 @@ impl CredentialSharing {
             (false, _, Some(Network::V4(_) | Network::V6(_)) | None) => 0.3,
         };
         let (observed, threshold, unit, expected) = if by_travel {
-            (journeys, lines.travel, "journeys", 0.0)
+            (journeys, travel, "journeys", 0.0)
         } else {
             (networks, lines.networks.saturating_add(1), "networks", 1.0)
         };
@@ -235,10 +248,10 @@ impl CredentialSharing {
                 expected: Quantity::Number(expected),
                 threshold: Quantity::Number(threshold.into()),
                 unit: Some(unit),
-                window_s: HOUR.as_secs(),
+                window_s: window.as_secs(),
                 method: "upper tail of a geometric distribution, against a part of the false-alarm budget",
                 would_not_alert: format!(
-                    "Fewer than {threshold} {unit} within an hour, or networks of one organization."
+                    "Fewer than {threshold} {unit} within {within}, or networks of one organization."
                 ),
                 samples: sample
                     .map(|record| Sample::Http(Arc::clone(record)))
@@ -264,6 +277,11 @@ impl CredentialSharing {
 }
 
 impl Used {
+    fn slide(&mut self, now: Timestamp) {
+        self.journeys.slide(now);
+        self.journeys_day.slide(now);
+    }
+
     /// It is used from `here`; says whether that was too far from where it was used before.
     fn move_to(&mut self, here: Place, source: Source, now: Timestamp) -> Option<ByWhat> {
         self.source = source;

@@ -72,6 +72,35 @@ fn a_key_from_many_networks_is_told() {
     assert_eq!((raised.len(), raised[0].severity), (1, Severity::Medium), "{raised:#?}");
 }
 
+#[test]
+fn a_key_by_turns_on_two_continents_is_told_within_the_day() {
+    let mut world = world();
+    let (here, there) = (place(64_501, "NL", UTRECHT), place(64_502, "BR", SAO_PAULO));
+    for _ in 0..12 {
+        world.sees(&uses("198.51.100.7", IdentityKind::Key, "key:1").at(&here));
+        world.passes_secs(15 * 60);
+        world.sees(&uses("203.0.113.9", IdentityKind::Key, "key:1").at(&there));
+        world.passes_secs(15 * 60);
+    }
+    let raised = world.raised();
+    assert_eq!((raised.len(), raised[0].severity), (1, Severity::High), "{raised:#?}");
+    assert_eq!(raised[0].evidence.window_s, DAY.as_secs());
+}
+
+// A phone abroad: at home by its carrier, in a hotel by its network, by turns.
+#[test]
+fn a_travellers_phone_is_silent() {
+    let mut world = world();
+    let (carrier, hotel) = (place(64_501, "BR", SAO_PAULO), place(64_502, "NL", UTRECHT));
+    for _ in 0..4 {
+        world.sees(&uses("198.51.100.7", IdentityKind::Token, "token:1").at(&carrier));
+        world.passes_secs(5 * 60);
+        world.sees(&uses("203.0.113.9", IdentityKind::Token, "token:1").at(&hotel));
+        world.passes_secs(50 * 60);
+    }
+    world.is_silent();
+}
+
 // Home, mobile, office, and a VPN for a while; a token each morning.
 #[test]
 fn someone_who_changes_networks_is_silent() {
