@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::DOC;
 use super::known::member_of;
-use crate::alert::{Evidence, Quantity, Sample, Severity, Target};
+use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::first_seen::Member;
 use crate::baseline::program::is_unsettled;
 use crate::finding::Finding;
@@ -168,6 +168,14 @@ impl Case {
         (self.told_at, self.told_severity, self.untold) = (Some(now), severity, false);
         let record = &self.latest;
         let total = record.counters.sent.saturating_add(record.counters.received);
+        // Who called out so often is not known, and no single destination is: then it is the address that did.
+        let by_address = || {
+            let local = record.tuple.filter(|_| destination.is_none())?.local.ip();
+            Some(Actor {
+                kind: ActorKind::Ip,
+                id: local.to_canonical().to_string().into(),
+            })
+        };
         Finding {
             detector: &DOC,
             first_seen: self.untold_since.take().unwrap_or(self.last),
@@ -177,7 +185,7 @@ impl Case {
             confidence: self.confidence,
             title: self.title(destination.as_deref()),
             summary: self.summary(),
-            actor: actor_of(record.process.as_ref()),
+            actor: actor_of(record.process.as_ref()).or_else(by_address),
             target: Target {
                 destination,
                 ..Target::default()

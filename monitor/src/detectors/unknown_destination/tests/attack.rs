@@ -1,7 +1,7 @@
 //! What must be caught, and what the alert then says.
 
 use super::*;
-use crate::alert::{AlertState, Quantity};
+use crate::alert::{ActorKind, AlertState, Quantity};
 use crate::allow::allow_line;
 
 // Data goes where this program never went.
@@ -145,6 +145,27 @@ fn many_new_destinations_at_once_share_an_alert() {
     assert_eq!(shared.title, "Many new destinations for curl");
     let words = "198.51.10.7:22 and 289 other new destinations and received 580 kB in 290 connections";
     assert!(shared.summary.contains(words), "{}", shared.summary);
+}
+
+// An alert names an actor or a target.
+#[test]
+fn many_destinations_of_nobody_known_are_those_of_an_address() {
+    let orphan = |remote: &str| Flow {
+        exe: None,
+        ..flow("", "", remote)
+    };
+    let mut world = World::that_learned(&[orphan("203.0.113.5:443")]);
+    for n in 0..60 {
+        world.happens(&orphan(&format!("198.51.{n}.7:22")));
+    }
+    world.passes(Duration::from_mins(1));
+    let alerts = world.alerts();
+    let shared = alerts.last().unwrap();
+    assert_eq!(shared.target.destination, None);
+    assert_eq!(
+        shared.actor.as_ref().map(|actor| (actor.kind, &*actor.id)),
+        Some((ActorKind::Ip, "192.0.2.10"))
+    );
 }
 
 #[test]
