@@ -58,7 +58,7 @@ fn records_of_every_type_are_valid() {
         );
     }
     let kinds: Vec<_> = by_kind.into_keys().collect();
-    assert_eq!(kinds, ["alert", "dns", "flow", "http", "stats", "tls"]);
+    assert_eq!(kinds, ["alert", "dns", "flow", "http", "incident", "stats", "tls"]);
 }
 
 /// The schema of one type of record, or of any.
