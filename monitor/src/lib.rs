@@ -20,6 +20,8 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "live")]
+pub mod confine;
+#[cfg(feature = "live")]
 pub mod control;
 #[cfg(feature = "live")]
 #[expect(clippy::disallowed_methods, reason = "an edge: it has the clock")]

@@ -322,6 +322,7 @@ fn no_secret_comes_out() {
         lock: dir.path().join("lock"),
         socket: socket.clone(),
         group: None,
+        confinement: monitor::confine::Confinement::off(),
     };
     let make = {
         let state = state.clone();

@@ -51,6 +51,7 @@ pub struct Launch {
     directory: Rc<TempDir>,
     config: String,
     records: String,
+    by_config: bool,
 }
 
 impl Launch {
@@ -62,6 +63,7 @@ impl Launch {
             directory: Rc::new(directory),
             config: String::new(),
             records: ALL_RECORDS.to_owned(),
+            by_config: false,
         }
     }
 
@@ -76,6 +78,13 @@ impl Launch {
     #[must_use]
     pub fn records(mut self, list: &str) -> Self {
         list.clone_into(&mut self.records);
+        self
+    }
+
+    /// Where records go is for the configuration to say, which then must name `records.jsonl`.
+    #[must_use]
+    pub fn output_by_config(mut self) -> Self {
+        self.by_config = true;
         self
     }
 
@@ -101,7 +110,9 @@ impl Launch {
             ("--socket", "socket"),
             ("--state", "state"),
         ] {
-            command.arg(flag).arg(self.path(name));
+            if flag != "--output" || !self.by_config {
+                command.arg(flag).arg(self.path(name));
+            }
         }
         command
     }

@@ -11,6 +11,7 @@ use super::facilities;
 use super::failure::Failure;
 use crate::capture::ebpf;
 use crate::config::Config;
+use crate::confine;
 use crate::control::shape::Facility;
 use crate::daemon::facility_shape;
 use crate::store;
@@ -65,7 +66,8 @@ impl Check {
             None => Config::default(),
         };
         ebpf::require_root()?;
-        let found = ebpf::probe(&config.capture, &store::directory(None));
+        let mut found = ebpf::probe(&config.capture, &store::directory(None));
+        found.extend(confine::probe());
         let missing: Vec<&str> = found.iter().filter(|f| f.is_missing()).map(|f| f.name).collect();
         let shapes: Vec<Facility<'static>> = found.iter().map(facility_shape).collect();
         let mut stdout = io::stdout().lock();

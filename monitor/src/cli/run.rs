@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::outputs;
 use crate::capture::ebpf::{Capture, require_root};
 use crate::config::Config;
+use crate::confine::{Confinement, Role};
 use crate::daemon::{self, Kept, Options};
 use crate::sinks::OutputSpec;
 use crate::sinks::json::RecordSet;
@@ -47,29 +48,45 @@ impl Run {
         };
         require_root()?;
         let directory = store::directory(self.state.as_deref());
+        let outputs_are_asked_for = !self.outputs.is_empty();
+        let outputs = outputs(self.outputs, &config);
+        let socket = socket.unwrap_or_else(|| config.control.socket.clone());
+        let confinement = if config.daemon.confine {
+            Confinement::new(&outputs, &socket, &directory)
+        } else {
+            Confinement::off()
+        };
         let options = Options {
             host: config.host.name.clone().or_else(host_name).map(Into::into),
             records: self.records,
-            outputs_are_asked_for: !self.outputs.is_empty(),
-            outputs: outputs(self.outputs, &config),
+            outputs_are_asked_for,
+            outputs,
             config: self.config,
             cpu_percent: config.budget.cpu_percent,
-            socket: socket.unwrap_or_else(|| config.control.socket.clone()),
+            socket,
             group: config.control.group.clone(),
             lock: daemon::LOCK.into(),
+            confinement: confinement.clone(),
         };
         daemon::run(
             &options,
-            move || start(&config, &directory, kernel_log),
+            move || start(&config, &directory, kernel_log, &confinement),
             std::future::pending(),
         )?;
         Ok(())
     }
 }
 
-fn start(config: &Config, directory: &std::path::Path, kernel_log: bool) -> Result<(Kept, Capture)> {
+fn start(
+    config: &Config,
+    directory: &std::path::Path,
+    kernel_log: bool,
+    confinement: &Confinement,
+) -> Result<(Kept, Capture)> {
     let opened = Store::open(directory)?;
-    let capture = Capture::start(&config.capture, directory, kernel_log)?;
+    let capture = Capture::start(&config.capture, directory, kernel_log, confinement)?;
+    // What follows reads files as a reload will: what cannot be read then is told now.
+    confinement.enter(Role::Engine);
     for facility in capture.facilities() {
         if let crate::capture::facility::FacilityState::Degraded { lost, mend } = &facility.state {
             warn!("without {}: {lost} ({mend})", facility.name);

@@ -55,6 +55,7 @@ impl Status {
         let mended: Vec<_> = status
             .capture
             .into_iter()
+            .chain(status.confinement)
             .filter(|f| f.state != FacilityState::Ok)
             .collect();
         if !mended.is_empty() {
@@ -134,6 +135,12 @@ fn overview(status: &shape::Status<'_>, style: Style) -> String {
             units::micros(cpu * 1_000)
         ),
     );
+    for held in &status.confinement {
+        if held.state == FacilityState::Ok {
+            let detail = held.detail.as_deref().unwrap_or_default();
+            row(&held.name, printable(detail, 400).to_string());
+        }
+    }
     text.push('\n');
     text
 }
@@ -214,6 +221,7 @@ mod tests {
             uptime_s: 100,
             stats: Stats::from(&stats),
             capture: Vec::new(),
+            confinement: Vec::new(),
             budget: Vec::new(),
             expected: Vec::new(),
             outputs: Vec::new(),
@@ -242,6 +250,7 @@ mod tests {
             uptime_s: 100,
             stats: Stats::from(&stats),
             capture: Vec::new(),
+            confinement: Vec::new(),
             budget: vec![part.into()],
             expected: Vec::new(),
             outputs: Vec::new(),

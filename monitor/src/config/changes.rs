@@ -33,6 +33,7 @@ impl Config {
             networks,
             bounds,
             budget,
+            daemon,
             detectors,
             allow,
             expected,
@@ -70,6 +71,7 @@ impl Config {
                 ("host", *host != new.host),
                 ("capture", *capture != new.capture),
                 ("budget", *budget != new.budget),
+                ("daemon", *daemon != new.daemon),
                 ("control", *control != new.control),
                 ("clients", *clients != new.clients),
                 ("identity", *identity != new.identity),
@@ -92,6 +94,7 @@ impl Config {
             login,
             privacy,
             budget,
+            daemon,
             ..
         } = self.clone();
         Self {
@@ -103,6 +106,7 @@ impl Config {
             login,
             privacy,
             budget,
+            daemon,
             ..new
         }
     }

@@ -16,7 +16,7 @@ pub use changes::Changes;
 pub use error::ConfigError;
 pub use moment::Moment;
 pub use period::{Period, PeriodError};
-pub use sections::{Bounds, Budget, Capture, Control, Host, Learning, Output};
+pub use sections::{Bounds, Budget, Capture, Control, Daemon, Host, Learning, Output};
 
 use std::path::Path;
 
@@ -66,6 +66,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// What the monitor itself may cost.
     pub budget: Budget,
+    /// The daemon's own rights.
+    pub daemon: Daemon,
     /// The detectors, a table each.
     pub detectors: detectors::Settings,
     /// What never raises an alert. A rule covers what agrees with every key that it names.

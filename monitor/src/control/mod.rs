@@ -1,6 +1,6 @@
 //! The control socket: HTTP/1.1 over a Unix socket, for `monitor status` and its like, and for `curl --unix-socket`.
 //!
-//! `docs/control-socket.md` documents the routes. Whoever may connect may read; root and the daemon's own user may also
+//! `docs/control-socket.md` documents the routes. Whoever may connect may read; root, whom the daemon runs as, may also
 //! change things. Everything a client can make grow is bounded: connections, headers, bodies, time, and what a slow
 //! follower may leave unread.
 

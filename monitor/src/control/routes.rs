@@ -18,6 +18,8 @@ use super::rows;
 use super::shape::{Explained, OutputStatus, Status, Story};
 use super::{Refusal, allow, baseline, expect};
 use crate::allow::allow_line;
+use crate::confine::Confinement;
+use crate::daemon::facility_shape;
 use crate::expected::LISTED_AFTER;
 use crate::record::{Body, Record};
 use crate::sinks::OutputViews;
@@ -37,6 +39,8 @@ pub struct Counter {
     pub started: Timestamp,
     /// Its outputs.
     pub outputs: OutputViews,
+    /// What its threads gave up.
+    pub confinement: Confinement,
     /// How it reads its configuration again.
     pub reload: Reload,
 }
@@ -94,6 +98,7 @@ async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
         uptime_s: answer.now.since(counter.started).as_secs(),
         stats: Stats::from(&answer.stats),
         capture: answer.capture,
+        confinement: counter.confinement.report().iter().map(facility_shape).collect(),
         budget: answer.budget.into_iter().map(Into::into).collect(),
         expected: answer
             .expected

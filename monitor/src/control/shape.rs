@@ -56,6 +56,9 @@ pub struct Status<'a> {
     pub stats: Stats<'a>,
     /// What the kernel gives, and what is lost without the rest.
     pub capture: Vec<Facility<'a>>,
+    /// What the daemon's threads gave up, by mechanism, and what they kept.
+    #[serde(default)]
+    pub confinement: Vec<Facility<'a>>,
     /// How the false-alarm budget is divided: a line for each kind of test.
     pub budget: Vec<BudgetPart<'a>>,
     /// The events that are expected: those to come, those that go on, and those that were over within the last day.

@@ -70,7 +70,19 @@ impl Reloader {
             let now = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
             (*now != specs).then(|| open_outputs(&self.options, &specs)).transpose()
         };
-        let others = others.map_err(|error| Refusal::bad(format!("{error:#}"), "the old configuration stays"))?;
+        let others = others.map_err(|error| {
+            let rooms = self.options.confinement.outputs();
+            let rooms: Vec<String> = rooms.iter().map(|room| room.display().to_string()).collect();
+            let mend = if rooms.is_empty() {
+                "the old configuration stays".to_owned()
+            } else {
+                format!(
+                    "the old configuration stays; a confined daemon opens outputs in {} alone, others take a restart",
+                    rooms.join(", ")
+                )
+            };
+            Refusal::bad(format!("{error:#}"), mend)
+        })?;
         let changes = self
             .mailbox
             .ask(|reply| Ask::Reload {

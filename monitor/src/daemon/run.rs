@@ -10,13 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::engine::{Core, Ends, Engine};
 use super::lock::Lock;
 use super::notify::{READY, STOPPING, notify};
 use super::reload::Reloader;
 use super::source::Source;
+use crate::confine::{Confinement, Role};
 use crate::control::{self, Counter, Listener, Mailbox, Reload};
 use crate::sinks::json::RecordSet;
 use crate::sinks::{Output, OutputSpec, OutputViews, Writer};
@@ -46,6 +47,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// Group whose members may ask there.
     pub group: Option<String>,
+    /// What its threads give up.
+    pub confinement: Confinement,
 }
 
 /// Runs the daemon until a signal, the end of whoever reads its only output, or a failure of the capture. `make` is
@@ -75,7 +78,7 @@ async fn serve<C: Core, S: Source>(
     let outputs = open_outputs(options, &options.outputs)?;
     let views = OutputViews::new(&outputs);
     let (closed, mut reader_gone) = oneshot::channel();
-    let writer = Writer::start(outputs, move || {
+    let writer = Writer::start(outputs, options.confinement.clone(), move || {
         let _ = closed.send(());
     })
     .context("cannot start the writer's thread")?;
@@ -93,6 +96,16 @@ async fn serve<C: Core, S: Source>(
     };
     let stop = Arc::clone(&ends.stop);
     let (ready, ended) = start_engine(make, ends)?;
+    // The engine's thread, which still loads and attaches, does so itself when it has done.
+    options.confinement.enter(Role::Outputs);
+    if let Some(path) = &options.config
+        && let Err(error) = std::fs::File::open(path)
+    {
+        warn!(
+            "{}: cannot be read again while the daemon runs: {error}; give it to root, or set [daemon] confine = false",
+            path.display()
+        );
+    }
     let mut ended = pin!(async {
         ended
             .await
@@ -120,6 +133,7 @@ async fn serve<C: Core, S: Source>(
         host: options.host.clone(),
         started,
         outputs: views,
+        confinement: options.confinement.clone(),
         reload: reload.clone(),
     };
     let (stop_serving, stopping) = watch::channel(false);

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::synthetic::{Load, SyntheticCore, SyntheticSource};
 use super::{Options, run};
+use crate::confine::Confinement;
 use crate::sinks::json::{RecordSet, RecordType};
 use crate::sinks::{OutputSpec, Where};
 
@@ -39,6 +40,7 @@ impl Daemon {
             lock: dir.path().join("lock"),
             socket: dir.path().join("control.sock"),
             group: None,
+            confinement: Confinement::off(),
         };
         let (stop, stopped) = oneshot::channel();
         let make = move || Ok((SyntheticCore::default(), SyntheticSource::new(load)));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::json::RecordType;
 use super::output::Output;
+use crate::confine::{Confinement, Role};
 use crate::record::Record;
 
 /// Records in the queue beyond which `http`, `flow`, `dns` and `tls` are lost: about a second of a busy host, some
@@ -103,8 +104,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts it. `closed` is called once, when the reader of standard output has gone and no other output is left.
-    pub fn start(outputs: Vec<Output>, closed: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
+    /// Starts it, confined. `closed` is called once, when the reader of standard output has gone and no other output is
+    /// left.
+    pub fn start(
+        outputs: Vec<Output>,
+        confinement: Confinement,
+        closed: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
         let queue = Arc::<Queue>::default();
         let outbox = Outbox {
@@ -113,7 +119,10 @@ impl Writer {
         };
         let thread = thread::Builder::new()
             .name("monitor-writer".to_owned())
-            .spawn(move || write_all(outputs, &inbox, &queue, closed))?;
+            .spawn(move || {
+                confinement.enter(Role::Outputs);
+                write_all(outputs, &inbox, &queue, closed);
+            })?;
         Ok(Self { outbox, thread })
     }
 
@@ -188,7 +197,7 @@ mod tests {
             place: Where::File(path.clone()),
         };
         let output = Output::open(&spec, RecordSet::of(&RecordType::ALL), None).unwrap();
-        let writer = Writer::start(vec![output], || {}).unwrap();
+        let writer = Writer::start(vec![output], Confinement::off(), || {}).unwrap();
         let outbox = writer.outbox();
         for _ in 0..100 {
             outbox.send(vec![http(), alert()]);
@@ -208,7 +217,7 @@ mod tests {
             };
             Output::open(&spec, RecordSet::of(&RecordType::ALL), None).unwrap()
         };
-        let writer = Writer::start(vec![open("a")], || {}).unwrap();
+        let writer = Writer::start(vec![open("a")], Confinement::off(), || {}).unwrap();
         let outbox = writer.outbox();
         outbox.send(vec![alert()]);
         outbox.replace(vec![open("b")]);

@@ -1,7 +1,7 @@
 //! The database file: how it is opened, its schema, and what is done with one that cannot be used.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ pub(super) fn open(directory: &Path, notices: &mut Vec<Arc<str>>) -> Result<Conn
 
 fn try_open(path: &Path) -> Result<Connection> {
     // Made here, so that it is never readable by others; SQLite gives its log the same mode.
-    OpenOptions::new()
+    let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
@@ -95,6 +95,12 @@ fn try_open(path: &Path) -> Result<Connection> {
                 path.display()
             )
         })?;
+    // One that was copied back from somewhere may have lost that mode.
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot close {} to others", path.display()))?;
+    }
+    drop(file);
     let database = Connection::open(path)?;
     database.busy_timeout(PATIENCE)?;
     // Exclusive before WAL: one process alone, no shared memory file, and the lock is held until the end.
@@ -104,6 +110,8 @@ fn try_open(path: &Path) -> Result<Connection> {
         bail!("the file system under {} cannot hold a write-ahead log", path.display());
     }
     database.pragma_update(None, "synchronous", "FULL")?;
+    // A confined daemon writes nowhere else, and these are small.
+    database.pragma_update(None, "temp_store", "MEMORY")?;
     database.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     let found: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found != "ok" {

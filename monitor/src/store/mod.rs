@@ -139,6 +139,16 @@ mod tests {
     }
 
     #[test]
+    fn a_database_that_others_could_read_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(open(directory.path()));
+        let path = database(directory.path());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        drop(open(directory.path()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
     fn a_second_daemon_is_told() {
         let directory = tempfile::tempdir().unwrap();
         let first = open(directory.path());

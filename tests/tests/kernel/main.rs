@@ -8,6 +8,7 @@ mod attaching;
 mod attacks;
 mod budget;
 mod bytes;
+mod confinement;
 mod control;
 mod detector;
 mod endings;

@@ -16,13 +16,19 @@ use super::plain::Plain;
 use super::{Capture, monotonic_ns, offsets, programs, rings::Rings, sockets::Walker, sweep::Sweeper, wall_offset_ns};
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::Capture as CaptureConfig;
+use crate::confine::Confinement;
 use crate::event::decode::Clock;
 
 /// The kernel object, built for the BPF target and carried in the binary.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/monitor.bpf.o"));
 
 /// See [`Capture::start`].
-pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) -> Result<Capture> {
+pub(super) fn start(
+    config: &CaptureConfig,
+    private: &Path,
+    kernel_log: bool,
+    confinement: &Confinement,
+) -> Result<Capture> {
     require_root()?;
     let cgroup = CgroupRoot::find(private)?;
     let root = cgroup.open()?;
@@ -55,8 +61,8 @@ pub(super) fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) ->
     let now = monotonic_ns();
     let ebpf = Arc::new(Mutex::new(ebpf));
     Ok(Capture {
-        walker: Walker::start(Arc::clone(&ebpf))?,
-        ebpf,
+        walker: Walker::start(Arc::clone(&ebpf), confinement.clone())?,
+        _ebpf: ebpf,
         _cgroup: cgroup,
         kernel_log,
         rings,

@@ -26,11 +26,13 @@ use monitor_common as abi;
 
 use crate::capture::facility::Facility;
 use crate::config::Capture as CaptureConfig;
+use crate::confine::Confinement;
 use crate::event::decode::Clock;
 use crate::event::{Command, Event, Living};
 use crate::time::Timestamp;
 
 pub use load::{probe, require_root};
+pub use sockets::WALKER;
 
 use cgroup::CgroupRoot;
 use kernel_log::KernelLog;
@@ -41,7 +43,8 @@ use sweep::Sweeper;
 
 /// The capture of this host's traffic.
 pub struct Capture {
-    ebpf: Arc<Mutex<Ebpf>>,
+    /// Attached for as long as this is here.
+    _ebpf: Arc<Mutex<Ebpf>>,
     walker: Walker,
     /// Kept open: programs are attached to it.
     _cgroup: CgroupRoot,
@@ -77,13 +80,16 @@ pub struct Drained {
 
 /// Sockets are walked this often, and after a loss.
 const WALK_EVERY: Duration = Duration::from_secs(30);
+/// The last walk, at a stop, may take so long.
+const LAST_WALK: Duration = Duration::from_secs(4);
 
 impl Capture {
     /// Loads and attaches everything; fails with one line where something mandatory is missing. `private` is a directory of
     /// the daemon's own.
-    /// With `kernel_log` the programs tell each step of a connection's life in the log.
-    pub fn start(config: &CaptureConfig, private: &Path, kernel_log: bool) -> Result<Self> {
-        load::start(config, private, kernel_log)
+    /// With `kernel_log` the programs tell each step of a connection's life in the log. The threads that it starts are
+    /// confined; the calling one is not, but needs no rights any more.
+    pub fn start(config: &CaptureConfig, private: &Path, kernel_log: bool, confinement: &Confinement) -> Result<Self> {
+        load::start(config, private, kernel_log, confinement)
     }
 
     /// What this kernel gave.
@@ -142,8 +148,8 @@ impl Capture {
 
     /// Has every flow that moved since its last record say so: its records come with the next drains.
     pub fn take_stock(&mut self) {
-        if let Ok(mut ebpf) = self.ebpf.lock() {
-            self.walk = Some(sockets::walk(&mut ebpf));
+        if let Some(walk) = self.walker.walk_now(LAST_WALK) {
+            self.walk = Some(walk);
         }
         self.sweeper.soon();
     }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
@@ -17,9 +18,13 @@ use aya::programs::Iter;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::monotonic_ns;
+use crate::confine::{Confinement, Role};
 use crate::event::Living;
 use crate::event::decode;
 use crate::flow::Transport;
+
+/// Name of the thread that walks, and of those that it starts.
+pub const WALKER: &str = "walker";
 
 /// Namespaces walked at most; a host with more has those beyond counted from their next packet on.
 const MAX_NAMESPACES: usize = 1_024;
@@ -43,14 +48,15 @@ pub(super) struct Walk {
 }
 
 impl Walker {
-    /// Starts the thread; it ends with the walker.
-    pub(super) fn start(ebpf: Arc<Mutex<Ebpf>>) -> Result<Self> {
+    /// Starts the thread, confined; it ends with the walker.
+    pub(super) fn start(ebpf: Arc<Mutex<Ebpf>>, confinement: Confinement) -> Result<Self> {
         // One wish waits at most: two walks in a row find no more than one.
         let (wishes, told) = sync_channel(1);
         let (give, walks) = sync_channel(1);
         thread::Builder::new()
-            .name("walker".to_owned())
+            .name(WALKER.to_owned())
             .spawn(move || {
+                confinement.enter(Role::Walker);
                 for () in told {
                     let Ok(walk) = ebpf.lock().map(|mut ebpf| walk(&mut ebpf)) else {
                         break;
@@ -66,6 +72,21 @@ impl Walker {
     /// Walks soon, unless a walk is waiting already.
     pub(super) fn walk(&self) {
         let _ = self.wishes.try_send(());
+    }
+
+    /// Walks now, and waits for the end of it; nothing where that takes longer than `patience`.
+    pub(super) fn walk_now(&self, patience: Duration) -> Option<Walk> {
+        let asked = monotonic_ns();
+        self.walk();
+        loop {
+            let waited = Duration::from_nanos(monotonic_ns().saturating_sub(asked));
+            let walk = self.walks.recv_timeout(patience.saturating_sub(waited)).ok()?;
+            // One that was under way may have passed by what has come since.
+            if walk.began_ns >= asked {
+                return Some(walk);
+            }
+            self.walk();
+        }
     }
 
     /// A walk that is over.
