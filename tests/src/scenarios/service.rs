@@ -64,6 +64,12 @@ pub const CART: Place = place("GET", "/api/v1/cart", 420, 70, 8, 200);
 pub const ADD: Place = place("POST", "/api/v1/cart", 230, 20, 14, 201);
 /// An order is made.
 pub const BUY: Place = place("POST", "/api/v1/orders", 510, 15, 190, 201);
+/// The till: what is in the cart is to be bought.
+pub const CHECKOUT: Place = place("POST", "/api/v1/checkout", 640, 25, 35, 200);
+/// Where it goes.
+pub const ADDRESS: Place = place("PUT", "/api/v1/checkout/address", 310, 15, 22, 200);
+/// It is paid.
+pub const PAY: Place = place("POST", "/api/v1/checkout/pay", 450, 10, 240, 201);
 /// Orders of the one who asks.
 pub const ORDERS: Place = place("GET", "/api/v1/orders", 1_300, 80, 30, 200);
 /// One of them.
@@ -90,9 +96,9 @@ pub const HOOK: Place = place("POST", "/hooks/payments", 20, 0, 12, 200);
 pub const ADMIN: Place = place("GET", "/api/v1/admin/{page}", 900, 50, 24, 200);
 
 /// All that the document names.
-pub const PLACES: [Place; 26] = [
+pub const PLACES: [Place; 29] = [
     HOME, ROBOTS, SITEMAP, HELP, HEALTH, LOGIN, RESET, REFRESH, PRODUCTS, PRODUCT, PRICE, SEARCH, CART, ADD, BUY,
-    ORDERS, ORDER, PROFILE, CHANGE, AVATAR, PREVIEW, REPORT, EXPORT, DOWNLOAD, UPLOAD, HOOK,
+    ORDERS, ORDER, PROFILE, CHANGE, AVATAR, PREVIEW, REPORT, EXPORT, DOWNLOAD, UPLOAD, HOOK, CHECKOUT, ADDRESS, PAY,
 ];
 
 /// Products that there are.

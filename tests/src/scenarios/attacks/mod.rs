@@ -3,6 +3,7 @@
 mod account_anomaly;
 mod account_takeover;
 mod agents;
+mod attacker_response;
 mod auth_failures;
 mod client_fingerprint;
 mod credential_sharing;
@@ -11,6 +12,7 @@ mod destinations;
 mod dns_tunnel;
 mod enumeration;
 mod exfiltration;
+mod flow_misuse;
 mod health;
 mod listed_source;
 mod patterns;
@@ -96,6 +98,8 @@ pub fn all() -> Vec<Variant> {
         &unknown_credential::VARIANTS,
         &unusual_origin::VARIANTS,
         &account_anomaly::VARIANTS,
+        &attacker_response::VARIANTS,
+        &flow_misuse::VARIANTS,
     ]
     .into_iter()
     .flatten()

@@ -1,5 +1,6 @@
 //! What those who live in a world do, one file each. None of it is an attack.
 
+pub mod buyers;
 pub mod clerks;
 pub mod companies;
 pub mod deploys;
@@ -12,6 +13,7 @@ pub mod peaks;
 pub mod people;
 pub mod phones;
 pub mod readers;
+pub mod refused;
 pub mod strangers;
 
 use super::world::World;
@@ -29,6 +31,8 @@ pub fn live(world: &mut World) {
     mistakes::live(world);
     strangers::live(world);
     clerks::live(world);
+    buyers::live(world);
+    refused::live(world);
     outbound::live(world);
     // Last: what the others ask for meanwhile is refused, and tried again.
     deploys::live(world);
