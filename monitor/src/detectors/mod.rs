@@ -5,6 +5,7 @@
 //! settings, state, tests) and two entries here, the `mod` and the one in `registry!`.
 
 pub mod account_anomaly;
+pub mod attacker_response;
 pub mod auth_failures;
 pub mod beaconing;
 pub mod client_fingerprint;
@@ -101,6 +102,8 @@ macro_rules! registry {
 registry! {
     /// An account that is not used as it ever was.
     account_anomaly: AccountAnomaly,
+    /// Who is refused, and goes on as somebody else.
+    attacker_response: AttackerResponse,
     /// A surge of refused requests and failed logins, by source, account or endpoint.
     auth_failures: AuthFailures,
     /// A program calls a new destination by a clock.

@@ -25,6 +25,11 @@ impl Default for FieldOrder {
 }
 
 impl FieldOrder {
+    /// The one of which [`Self::number`] is this.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The next field.
     pub fn add(&mut self, name: &[u8]) {
         if is_of_request(name) {
