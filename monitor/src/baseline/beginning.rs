@@ -50,6 +50,12 @@ impl Beginning {
         self.period.is_zero() || self.first.is_some_and(|first| first + self.period <= now)
     }
 
+    /// Whether half of it is, and so long at least: what needs a while however short the period is.
+    pub fn is_half_over(&self, now: Timestamp, least: Duration) -> bool {
+        let half = (self.period / 2).max(least);
+        self.first.is_some_and(|first| first + half <= now)
+    }
+
     /// For the store: once.
     pub fn export_dirty(&mut self) -> Vec<Change> {
         let Some(first) = self.first.filter(|_| !self.exported) else {
@@ -88,6 +94,9 @@ mod tests {
         beginning.see(at(1_000));
         beginning.see(at(2_000));
         let week = 7 * 86_400;
+        let half = |secs| beginning.is_half_over(at(secs), Duration::from_hours(1));
+        assert!(!half(999 + week / 2) && half(1_000 + week / 2));
+        assert!(!beginning.is_half_over(at(1_000 + week / 2), Duration::from_hours(24 * 7)));
         assert!((beginning.cap(at(999 + week), 0.9) - 0.5).abs() < 1e-6);
         assert!((beginning.cap(at(1_000 + week), 0.9) - 0.9).abs() < 1e-6);
         let changes = beginning.export_dirty();

@@ -1,11 +1,12 @@
-//! How many of what is asked fails, in whatever sense: over 15 minutes and 6 hours, against the share that is usual, and
-//! without what a deploy explains.
+//! How many of what is asked fails, in whatever sense: over 15 minutes, over 6 hours, and of the latest tries where they are
+//! few; against the share that is usual, and without what a deploy explains, which is not learned either.
 
 use std::ops::AddAssign;
 use std::time::Duration;
 
 use super::asker::Asker;
 use super::distinct::Distinct;
+use super::latest::{self, Latest};
 use super::majority::Majority;
 use super::share::Share;
 use super::sliding::Sliding;
@@ -25,6 +26,9 @@ pub const WINDOWS: [Duration; 2] = [Duration::from_mins(15), Duration::from_hour
 const DEPLOY: usize = 3;
 /// Of the long window two quarters: a minute may be on their border.
 const DEPLOY_LONG: usize = 2;
+/// Three minutes are a deploy's, where what is usual is learned, if so many fail in them, and one of so many.
+const FAILED_DEPLOY: u32 = 2;
+const SHARE_DEPLOY: u32 = 4;
 /// While learning, so many times the share is supposed.
 const LEARNING: f64 = 4.0;
 /// Failures from which on it shows whether one is behind most of them.
@@ -35,13 +39,19 @@ const ENOUGH: u32 = 10;
 pub struct Terms {
     /// Share that is supposed, and of how many tries it is as if learned.
     pub prior: (f64, f64),
-    /// Risk of a try of either window.
-    pub alphas: [f64; 2],
-    /// Fewer failures of a window, beside those of a deploy, are not worth telling.
-    pub few: [u32; 2],
-    /// Nor is a smaller share of either window.
-    pub least_share: [f64; 2],
+    /// Risk of a try of the short window, the long one, and the latest tries.
+    pub alphas: [f64; 3],
+    /// Fewer failures of them, beside those of a deploy, are not worth telling.
+    pub few: [u32; 3],
+    /// Nor are fewer where one is behind most of them.
+    pub few_of_one: u32,
+    /// Nor is a smaller share.
+    pub least_share: [f64; 3],
 }
+
+/// What is paid for the latest tries. They are looked at when one fails, at three sizes, and only where fewer than 48 come in a
+/// quarter of an hour: while one in fifty fails that is less than a look in five minutes.
+pub const LATEST_STEP: Duration = Duration::from_mins(5);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Tally {
@@ -59,7 +69,7 @@ impl AddAssign for Tally {
 /// More fail than chance explains.
 #[derive(Clone, Copy, Debug)]
 pub struct Surge {
-    /// Tries and failures of the window, beside those of the worst slices.
+    /// Tries and failures of the window, beside those that a deploy may explain.
     pub tried: u32,
     /// Likewise.
     pub failed: u32,
@@ -81,26 +91,70 @@ impl Surge {
 
     /// What would not have been told.
     pub fn would_not_alert(&self, what: &str) -> String {
-        let worst = if self.window == WINDOWS[0] {
-            "three minutes"
-        } else {
+        let worst = if self.window == WINDOWS[1] {
             "half hour"
+        } else {
+            "three minutes"
         };
         let Self { line, tried, .. } = self;
         format!("Fewer than {line} {what} among {tried} requests, beside those of the worst {worst}.")
     }
 }
 
-/// A share of failures. About 2 KB.
+/// An hour in the making, with the three minutes of it that have most failures.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hour {
+    all: Tally,
+    minute: u64,
+    latest: [Tally; DEPLOY],
+    worst: Tally,
+}
+
+impl Hour {
+    #[inline]
+    fn add(&mut self, now: Timestamp, one: Tally) {
+        self.all += one;
+        let minute = now.as_nanos() / STEPS[0].as_nanos() as u64;
+        if minute != self.minute {
+            let passed = minute.saturating_sub(self.minute).min(DEPLOY as u64) as usize;
+            self.latest.rotate_right(passed);
+            self.latest[..passed].fill(Tally::default());
+            self.minute = minute;
+        }
+        self.latest[0] += one;
+        if one.failed > 0 {
+            let mut together = Tally::default();
+            self.latest.iter().for_each(|minute| together += *minute);
+            if together.failed >= self.worst.failed {
+                self.worst = together;
+            }
+        }
+    }
+
+    /// What a deploy does not explain.
+    fn beyond(&self) -> Tally {
+        let worst = self.worst;
+        if worst.failed < FAILED_DEPLOY || worst.failed.saturating_mul(SHARE_DEPLOY) < worst.tried {
+            return self.all;
+        }
+        Tally {
+            tried: self.all.tried.saturating_sub(self.worst.tried),
+            failed: self.all.failed.saturating_sub(self.worst.failed),
+        }
+    }
+}
+
+/// A share of failures. About 2.5 KB.
 #[derive(Debug)]
 pub struct Failing {
     terms: Terms,
     minutes: Sliding<Tally, MINUTES>,
     quarters: Sliding<Tally, QUARTERS>,
-    hour: Tally,
+    latest: Latest,
+    hour: Hour,
     learned: Option<Timestamp>,
     share: Share,
-    lines: Option<(bool, [Line; 2])>,
+    lines: Option<(bool, [Line; 3])>,
     /// Who fails since when.
     majority: Majority<u64>,
     clients: Distinct<16>,
@@ -117,7 +171,8 @@ impl Failing {
             terms,
             minutes: Sliding::new(STEPS[0]),
             quarters: Sliding::new(STEPS[1]),
-            hour: Tally::default(),
+            latest: Latest::default(),
+            hour: Hour::default(),
             learned: None,
             share: Share::new(terms.prior.0, terms.prior.1),
             lines: None,
@@ -138,8 +193,9 @@ impl Failing {
         };
         *self.minutes.at(now) += one;
         *self.quarters.at(now) += one;
+        self.latest.add(now, has_failed);
         if is_learned {
-            self.hour += one;
+            self.hour.add(now, one);
         }
     }
 
@@ -152,6 +208,7 @@ impl Failing {
             self.since = Some(now);
         }
         let Some(asker) = asker else { return };
+        self.latest.blame(asker);
         self.majority.add(asker);
         self.clients.see(now, WINDOWS[0], &asker);
         if self.majority.one() == Some(&asker) && self.one.as_ref().is_none_or(|(key, _)| *key != asker) {
@@ -173,22 +230,47 @@ impl Failing {
         self.clients.count()
     }
 
-    /// Whether too many fail. `few` is the least of either window, if it is another than those of the terms.
-    pub fn judge(&mut self, now: Timestamp, is_known: bool, few: Option<u32>) -> Option<Surge> {
+    /// Whether one is behind most failures. Of few it shows in the latest tries alone.
+    fn is_of_one(&self, now: Timestamp) -> bool {
+        let are_few = self.majority.votes() < ENOUGH;
+        self.one().is_some() || are_few && self.latest.is_of_one(now)
+    }
+
+    /// Whether too many fail. `of_few`: of so few clients that it is as if it were one.
+    pub fn judge(&mut self, now: Timestamp, is_known: bool, of_few: bool) -> Option<Surge> {
         let short = beyond(self.minutes.slices(), DEPLOY);
-        let few = self
-            .terms
-            .few
-            .map(|of_terms| few.map_or(of_terms, |few| few.max(of_terms)));
-        let found = self.test(0, short, few[0], is_known, now);
+        let mut few = self.terms.few;
+        if of_few || self.is_of_one(now) {
+            few = few.map(|few| few.max(self.terms.few_of_one));
+        }
+        let found = self.test(0, short, WINDOWS[0], few[0], is_known, now);
         if found.is_some() {
             return found;
         }
         let long = beyond(self.quarters.slices(), DEPLOY_LONG);
-        self.test(1, long, few[1], is_known, now)
+        let found = self.test(1, long, WINDOWS[1], few[1], is_known, now);
+        if found.is_some() {
+            return found;
+        }
+        latest::SIZES.into_iter().find_map(|size| {
+            let latest = self.latest.beyond(now, size, WINDOWS[0])?;
+            let tally = Tally {
+                tried: latest.tried,
+                failed: latest.failed,
+            };
+            self.test(2, tally, latest.span, few[2], is_known, now)
+        })
     }
 
-    fn test(&mut self, n: usize, tally: Tally, few: u32, is_known: bool, now: Timestamp) -> Option<Surge> {
+    fn test(
+        &mut self,
+        n: usize,
+        tally: Tally,
+        window: Duration,
+        few: u32,
+        is_known: bool,
+        now: Timestamp,
+    ) -> Option<Surge> {
         let share = f64::from(tally.failed) / f64::from(tally.tried.max(1));
         if tally.failed < few || share < self.terms.least_share[n] {
             return None;
@@ -206,14 +288,14 @@ impl Failing {
             failed: tally.failed,
             line,
             usual,
-            window: WINDOWS[n],
+            window,
             now,
         })
     }
 
     /// An hour is over.
     pub fn learn(&mut self, over: Over) {
-        let hour = std::mem::take(&mut self.hour);
+        let hour = std::mem::take(&mut self.hour).beyond();
         if hour.tried == 0 {
             return;
         }
@@ -270,9 +352,10 @@ mod tests {
     fn failing() -> Failing {
         Failing::new(Terms {
             prior: (0.01, 100.0),
-            alphas: [1e-8; 2],
-            few: [5, 10],
-            least_share: [0.0; 2],
+            alphas: [1e-8; 3],
+            few: [5, 10, 5],
+            few_of_one: 100,
+            least_share: [0.0; 3],
         })
     }
 
@@ -284,7 +367,7 @@ mod tests {
                 failing.add(at(minute), has_failed, true);
                 if has_failed {
                     failing.blame(at(minute), Some(n), || None);
-                    if failing.judge(at(minute), true, None).is_some() {
+                    if failing.judge(at(minute), true, false).is_some() {
                         return Some(minute);
                     }
                 }
@@ -310,6 +393,49 @@ mod tests {
         }
         let slow = run(&mut known, 48 * 60, 360, |minute| u64::from(minute.is_multiple_of(2)));
         assert!(slow.is_some_and(|minute| minute > 48 * 60 + 15), "{slow:?}");
+    }
+
+    /// A try every five minutes: hours in which a window of a quarter holds three.
+    fn sparse(failing: &mut Failing, from: u64, tries: u64, fails: impl Fn(u64) -> bool) -> Option<u64> {
+        (0..tries).find(|n| {
+            let now = at(from + n * 5);
+            let has_failed = fails(*n);
+            failing.add(now, has_failed, true);
+            if has_failed {
+                failing.blame(now, Some((n % 7 + 1) << 50), || None);
+            }
+            has_failed && failing.judge(now, true, false).is_some()
+        })
+    }
+
+    #[test]
+    fn where_few_ask_it_shows_within_a_dozen() {
+        let mut failing = failing();
+        assert_eq!(sparse(&mut failing, 0, 200, |n| n % 90 == 3), None);
+        let found = sparse(&mut failing, 1_000, 30, |n| n % 5 < 3);
+        assert!(found.is_some_and(|tries| tries < 20), "{found:?}");
+    }
+
+    // A deploy every few hours says nothing of the hours without.
+    #[test]
+    fn a_deploy_is_not_learned() {
+        let mut failing = failing();
+        for hour in 0..96 {
+            let fails = |minute: u64| if minute % 240 < 2 { 15 } else { 0 };
+            assert_eq!(run(&mut failing, hour * 60, 60, fails), None);
+            let over = Over {
+                begin: at(hour * 60),
+                is_whole: true,
+                is_counted: true,
+            };
+            failing.learn(over);
+        }
+        assert!(
+            failing.share.mean() < 0.000_1 && failing.share.rho() < 0.006,
+            "{:?}",
+            failing.share
+        );
+        assert!(sparse(&mut failing, 96 * 60, 40, |n| n % 5 < 3).is_some());
     }
 
     #[test]

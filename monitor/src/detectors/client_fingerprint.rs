@@ -1,9 +1,11 @@
-//! `client_fingerprint`: a browser that is none, and one program behind many addresses that are refused.
+//! `client_fingerprint`: a browser that is none, and one program behind many addresses that are refused, or as many browsers.
 
 mod crowd;
 mod doc;
+mod fleet;
 mod libraries;
 mod settings;
+mod tell;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +20,10 @@ use std::time::Duration;
 use rustc_hash::FxBuildHasher;
 
 use self::crowd::{Common, Crowd, WINDOW};
-use self::doc::{CROWD, MOST_FINGERPRINTS};
+use self::doc::{CROWD, FLEET, MOST_FINGERPRINTS};
+use self::fleet::{Excess, Fleet};
 use self::libraries::Libraries;
 use super::{Detector, DetectorDoc};
-use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::beginning::Beginning;
 use crate::baseline::occurrence::{Case, Occurrences};
 use crate::baseline::recent::Recent;
@@ -29,7 +31,7 @@ use crate::baseline::source::Source;
 use crate::baseline::tail::{beta_binomial, least};
 use crate::baseline::{Change, Row};
 use crate::config::Config;
-use crate::enrich::agents::AgentClass;
+use crate::enrich::agents::{AgentClass, Engine};
 use crate::enrich::fingerprint::Fingerprint;
 use crate::enrich::identity::login::LoginOutcome;
 use crate::finding::Finding;
@@ -47,6 +49,8 @@ const COMMON: f64 = 0.5;
 const FEWEST: u64 = 5;
 /// Places for what was counted within the minute: a power of two. Two of one place are counted again, no more.
 const PLACES: usize = 4_096;
+/// What a browser says of itself is looked at once so often.
+const HOUR: Duration = Duration::from_hours(1);
 /// How often what is over is swept out.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -62,6 +66,9 @@ pub struct ClientFingerprint {
     /// All sources, whatever they write, while there are such.
     everyone: Crowd,
     common: Common,
+    fleet: Fleet,
+    /// Sources with the fingerprints that they had as browsers within this hour, by hash.
+    browsers: Box<[u64]>,
     /// Sources with their fingerprints that were counted within this minute, by hash, since the latest fingerprint was
     /// refused for the first time.
     lately: Box<[u64]>,
@@ -75,8 +82,10 @@ pub struct ClientFingerprint {
 enum Subject {
     /// A source that contradicts itself.
     Source(Source),
-    /// A fingerprint behind many.
+    /// A fingerprint behind many that are refused.
     Fingerprint(Fingerprint),
+    /// A fingerprint behind many that claim to be several browsers.
+    Fleet(Fingerprint),
 }
 
 /// What is known of it.
@@ -88,6 +97,7 @@ struct Told {
     library: &'static str,
     /// Of a crowd: refused sources, sources, the share expected, the line.
     crowd: Option<(u64, u64, f64, u64)>,
+    fleet: Option<Excess>,
     endpoint: Option<Arc<str>>,
     samples: Vec<Arc<HttpRecord>>,
 }
@@ -103,6 +113,8 @@ impl ClientFingerprint {
             crowds: Recent::new(MOST_FINGERPRINTS, WINDOW),
             everyone: Crowd::default(),
             common: Common::default(),
+            fleet: Fleet::new(super::budget(config).alpha(&FLEET, DOC.tests)),
+            browsers: vec![0; PLACES].into(),
             lately: vec![0; PLACES].into(),
             fingerprints: 0,
             next_sweep: None,
@@ -120,6 +132,8 @@ impl ClientFingerprint {
         {
             let subject = Subject::Source(address.into());
             self.tell(subject, address, library, None, record);
+        } else if class == Some(AgentClass::Browser) {
+            self.claim(record, fingerprint, address);
         }
         let refused = outcome(record);
         if refused == Some(false) {
@@ -127,6 +141,33 @@ impl ClientFingerprint {
         }
         if refused == Some(true) || !self.crowds.is_empty() {
             self.count(record, fingerprint, address, refused);
+        }
+    }
+
+    /// A browser, which says which.
+    fn claim(&mut self, record: &Arc<HttpRecord>, fingerprint: Fingerprint, address: IpAddr) {
+        let now = record.end();
+        let source = Source::from(address);
+        let hour = now.as_nanos() / HOUR.as_nanos() as u64;
+        let agent = record
+            .request
+            .as_ref()
+            .and_then(|request| request.user_agent.as_deref());
+        let agent = agent.unwrap_or_default();
+        // Names of one length are counted as one: here it is a matter of sources, and one has few.
+        let seen = FxBuildHasher.hash_one((source, fingerprint, hour, agent.len()));
+        let place = &mut self.browsers[(seen >> 40) as usize % PLACES];
+        if std::mem::replace(place, seen) == seen {
+            return;
+        }
+        let Some(engine) = Engine::of(agent) else { return };
+        let judges = self.beginning.is_half_over(now, fleet::WINDOW) && self.beginning.is_over(now);
+        if let Some(excess) = self.fleet.see(now, source, fingerprint, engine, judges)
+            && self.common.share(fingerprint) <= COMMON
+        {
+            let library = self.libraries.find(fingerprint.order).unwrap_or_default();
+            self.tell(Subject::Fleet(fingerprint), address, library, None, record)
+                .fleet = Some(excess);
         }
     }
 
@@ -188,7 +229,7 @@ impl ClientFingerprint {
         library: &'static str,
         crowd: Option<(u64, u64, f64, u64)>,
         record: &Arc<HttpRecord>,
-    ) {
+    ) -> &mut Told {
         let request = record.request.as_ref();
         let endpoint = request.and_then(|request| request.endpoint.as_ref());
         let case = self.cases.add(record.end(), &subject, || Told {
@@ -200,6 +241,7 @@ impl ClientFingerprint {
                 .to_owned(),
             library,
             crowd,
+            fleet: None,
             endpoint: endpoint.cloned(),
             samples: Vec::new(),
         });
@@ -212,11 +254,13 @@ impl ClientFingerprint {
         if told.samples.len() < MOST_SAMPLES {
             told.samples.push(Arc::clone(record));
         }
+        told
     }
 
     fn tell_waiting(&mut self, now: Option<Timestamp>, findings: &mut Vec<Finding>) {
         let beginning = &self.beginning;
-        let mut tell = |subject: &Subject, case: &mut Case<Told>| findings.push(finding(*subject, case, beginning));
+        let mut tell =
+            |subject: &Subject, case: &mut Case<Told>| findings.push(tell::finding(*subject, case, beginning));
         match now {
             Some(now) => self.cases.expire(now, tell),
             None => self.cases.tell_all(&mut tell),
@@ -230,85 +274,6 @@ fn outcome(record: &HttpRecord) -> Option<bool> {
         (Some(LoginOutcome::Failure), _) | (_, 401 | 403 | 429) => Some(true),
         (_, 101 | 200..=399) => Some(false),
         _ => None,
-    }
-}
-
-fn finding(subject: Subject, case: &mut Case<Told>, beginning: &Beginning) -> Finding {
-    let count = case.take();
-    let (first, last, all) = (case.first, case.last, case.count);
-    let told = &mut case.what;
-    let place = told.endpoint.as_deref().unwrap_or("several endpoints");
-    let (actor, severity, confidence, title, summary, evidence) = match (subject, told.crowd) {
-        (Subject::Fingerprint(fingerprint), Some((refused, came, mean, line))) => {
-            let actor = Actor {
-                kind: ActorKind::Fingerprint,
-                id: fingerprint.to_string().into(),
-            };
-            let program = if told.library.is_empty() {
-                "one program"
-            } else {
-                told.library
-            };
-            let summary = format!(
-                "{refused} of {came} sources that write their requests as {program} does ({fingerprint}) were refused at \
-                 {place} within 10 minutes; of the others {:.0} % are",
-                mean * 100.0
-            );
-            let evidence = Evidence {
-                observed: Quantity::Number(refused as f64),
-                expected: Quantity::Number(mean * came as f64),
-                threshold: Quantity::Number(line as f64),
-                unit: Some("sources"),
-                window_s: WINDOW.as_secs(),
-                method: "upper tail of a beta-binomial distribution at the share of other fingerprints, against a part of \
-                         the false-alarm budget",
-                would_not_alert: format!("Fewer than {line} refused sources among {came} with this fingerprint."),
-                samples: Vec::new(),
-            };
-            let title = format!("One program behind {refused} refused addresses: {fingerprint}");
-            (actor, Severity::Medium, 0.5, title, summary, evidence)
-        }
-        (Subject::Source(_) | Subject::Fingerprint(_), _) => {
-            let actor = Source::from(told.address).actor(told.address, told.only);
-            let plural = if all == 1 { "" } else { "s" };
-            let summary = format!(
-                "{} sent {all} request{plural} to {place} that say they are a browser's ({}) and are written as {} writes \
-                 them",
-                actor.id, told.agent, told.library
-            );
-            let evidence = Evidence {
-                observed: Quantity::Text(format!("the order of fields of {}", told.library)),
-                expected: Quantity::Text("that of a browser".to_owned()),
-                threshold: Quantity::Text("one request".to_owned()),
-                unit: None,
-                window_s: 0,
-                method: "a kept table of the orders in which libraries write header fields",
-                would_not_alert: "The same request with the library's own agent, or from a browser.".to_owned(),
-                samples: Vec::new(),
-            };
-            let title = format!("No browser but {}: {}", told.library, actor.id);
-            (actor, Severity::Low, 0.8, title, summary, evidence)
-        }
-    };
-    Finding {
-        detector: &DOC,
-        first_seen: first,
-        last_seen: last,
-        count,
-        severity,
-        confidence: beginning.cap(last, confidence),
-        title,
-        summary,
-        actor: Some(actor),
-        target: Target {
-            endpoint: told.endpoint.clone(),
-            ..Target::default()
-        },
-        evidence: Evidence {
-            samples: told.samples.drain(..).map(Sample::Http).collect(),
-            ..evidence
-        },
-        coverage: None,
     }
 }
 
@@ -332,6 +297,7 @@ impl Detector for ClientFingerprint {
     }
 
     fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        self.fleet.expire(now);
         self.tell_waiting(Some(now), findings);
         if self.next_sweep.is_some_and(|due| due <= now) {
             self.crowds.expire(now);
@@ -347,21 +313,29 @@ impl Detector for ClientFingerprint {
     }
 
     fn next_timeout(&self) -> Option<Timestamp> {
-        [self.cases.next_timeout(), self.next_sweep].into_iter().flatten().min()
+        [self.cases.next_timeout(), self.next_sweep, self.fleet.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("refused_fingerprints_evicted", self.crowds.evicted()),
+            ("browser_fingerprints_evicted", self.fleet.evicted()),
             ("fingerprint_cases_evicted", self.cases.evicted()),
         ]
     }
 
     fn export_dirty(&mut self) -> Vec<Change> {
-        self.beginning.export_dirty()
+        let mut changes = self.beginning.export_dirty();
+        changes.extend(self.fleet.export());
+        changes
     }
 
     fn import(&mut self, rows: Vec<Row>, now: Timestamp) {
-        self.beginning.import(&rows, now);
+        let (whole, rest): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.subject.is_empty());
+        self.beginning.import(&whole, now);
+        self.fleet.import(&rest, now);
     }
 }

@@ -13,7 +13,7 @@ pub use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::doc::{CLIENT, MOST_ENDPOINTS, SERVER, SERVER_LONG};
+use self::doc::{CLIENT, MOST_ENDPOINTS, SERVER, SERVER_LATEST, SERVER_LONG};
 use self::subject::{Alphas, Kind, Place};
 use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
@@ -53,7 +53,7 @@ impl ErrorSurge {
         let budget = super::budget(config);
         let alpha = |test| budget.alpha(test, DOC.tests);
         let alphas = Alphas {
-            server: [alpha(&SERVER), alpha(&SERVER_LONG)],
+            server: [alpha(&SERVER), alpha(&SERVER_LONG), alpha(&SERVER_LATEST)],
             client: alpha(&CLIENT),
         };
         Self {

@@ -13,7 +13,7 @@ pub use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::doc::{MOST_ENDPOINTS, ODD, ODD_LONG, SLOW, SLOW_LONG};
+use self::doc::{MOST_ENDPOINTS, ODD, ODD_LATEST, ODD_LONG, SLOW, SLOW_LATEST, SLOW_LONG};
 use self::subject::{Alphas, Aspect, Place};
 use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
@@ -52,8 +52,8 @@ impl LatencyShift {
         let budget = super::budget(config);
         let alpha = |test| budget.alpha(test, DOC.tests);
         let alphas = Alphas {
-            slow: [alpha(&SLOW), alpha(&SLOW_LONG)],
-            odd: [alpha(&ODD), alpha(&ODD_LONG)],
+            slow: [alpha(&SLOW), alpha(&SLOW_LONG), alpha(&SLOW_LATEST)],
+            odd: [alpha(&ODD), alpha(&ODD_LONG), alpha(&ODD_LATEST)],
         };
         Self {
             beginning: Beginning::new(config),

@@ -13,7 +13,7 @@ pub use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::doc::{HELD, HELD_BY_ONE, MOST_ENDPOINTS, SILENT, SILENT_LONG};
+use self::doc::{HELD, HELD_BY_ONE, MOST_ENDPOINTS, SILENT, SILENT_LATEST, SILENT_LONG};
 use self::held::Held;
 use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
@@ -36,9 +36,9 @@ const STEP: Duration = Duration::from_mins(5);
 const KEPT: Duration = Duration::from_hours(28 * 24);
 /// A request in 200 without an answer is supposed where nothing is learned, as of 200 of them.
 const PRIOR: (f64, f64) = (0.005, 200.0);
-/// Fewer in 15 minutes and 6 hours are not worth telling, nor is a smaller share: clients give up.
-const FEW: [u32; 2] = [6, 12];
-const LEAST_SHARE: [f64; 2] = [0.1, 0.03];
+/// Fewer in 15 minutes, 6 hours and among the latest are not worth telling, nor is a smaller share: clients give up.
+const FEW: [u32; 3] = [6, 12, 5];
+const LEAST_SHARE: [f64; 3] = [0.1, 0.03, 0.25];
 /// No answer of one alone is his own affair up to so many.
 const FEW_OF_ONE: u32 = 50;
 
@@ -86,8 +86,9 @@ impl Timeouts {
             period: *config.learning.period,
             terms: Terms {
                 prior: PRIOR,
-                alphas: [alpha(&SILENT), alpha(&SILENT_LONG)],
+                alphas: [alpha(&SILENT), alpha(&SILENT_LONG), alpha(&SILENT_LATEST)],
                 few: FEW,
+                few_of_one: FEW_OF_ONE,
                 least_share: LEAST_SHARE,
             },
             endpoints: Recent::new(MOST_ENDPOINTS, KEPT),
@@ -123,8 +124,7 @@ impl Timeouts {
         }
         place.silent.blame(now, asker::key(record), || Asker::of(record));
         let is_known = self.beginning.is_over(now) && (self.period.is_zero() || place.born + self.period <= now);
-        let few = place.silent.one().map(|_| FEW_OF_ONE);
-        if let Some(surge) = place.silent.judge(now, is_known, few) {
+        if let Some(surge) = place.silent.judge(now, is_known, false) {
             tell::silent(place, endpoint, surge, is_known, record, findings);
         }
     }

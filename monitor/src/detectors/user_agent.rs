@@ -1,6 +1,7 @@
 //! `user_agent`: scanners that say so, and one program under many names.
 
 mod doc;
+mod fresh;
 mod rotation;
 mod settings;
 #[cfg(test)]
@@ -16,16 +17,19 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-use self::rotation::{Engine, Sight, Sights, Sign, WINDOW};
+use self::doc::FRESH;
+use self::fresh::{Excess, Fresh, Stage};
+use self::rotation::{Sight, Sights, Sign, WINDOW};
 use super::{Detector, DetectorDoc};
 use crate::alert::{Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::beginning::Beginning;
+use crate::baseline::bits;
 use crate::baseline::occurrence::{Case, Occurrences};
 use crate::baseline::recent::Recent;
 use crate::baseline::source::Source;
 use crate::baseline::{Change, Row};
 use crate::config::Config;
-use crate::enrich::agents::AgentClass;
+use crate::enrich::agents::{AgentClass, Engine};
 use crate::enrich::identity::IdentityKind;
 use crate::finding::Finding;
 use crate::observation::Observation;
@@ -50,6 +54,7 @@ pub struct UserAgent {
     /// The latest agent of a source: most have one alone, and cost no more than this.
     latest: Box<[Option<(Source, u64)>]>,
     changing: Recent<Source, Sights>,
+    fresh: Fresh,
     cases: Occurrences<(Source, Kind), Told>,
 }
 
@@ -58,6 +63,7 @@ pub struct UserAgent {
 enum Kind {
     Scanner,
     Rotation,
+    Fresh,
 }
 
 /// What is known of it.
@@ -70,6 +76,8 @@ struct Told {
     agents: BTreeSet<String>,
     /// How a rotation shows, and the most agents that showed it.
     sign: Option<(Sign, usize)>,
+    /// New browsers, at the latest.
+    excess: Option<Excess>,
     /// The endpoint, while there is one alone.
     endpoint: Option<Arc<str>>,
     samples: Vec<Arc<HttpRecord>>,
@@ -82,6 +90,7 @@ impl UserAgent {
             beginning: Beginning::new(config),
             latest: vec![None; PLACES].into(),
             changing: Recent::new(MOST_CHANGING, WINDOW),
+            fresh: Fresh::new(super::budget(config).alpha(&FRESH, DOC.tests)),
             cases: Occurrences::new(MOST_CASES, DOC.quiet),
         }
     }
@@ -95,12 +104,28 @@ impl UserAgent {
             self.tell(source, address, Kind::Scanner, None, agent, record);
             return;
         }
-        let hash = FxBuildHasher.hash_one(agent);
+        let hash = bits::hash(agent);
         let place = (FxBuildHasher.hash_one(source) >> 40) as usize % PLACES;
         let before = self.latest[place].replace((source, hash));
-        match before {
-            Some((of, was)) if of == source && was != hash => self.changed(source, address, hash, agent, record),
-            Some(_) | None => {}
+        if before == Some((source, hash)) {
+            return;
+        }
+        let has_changed = before.is_some_and(|(of, _)| of == source);
+        if has_changed {
+            self.changed(source, address, hash, agent, record);
+        }
+        if class == Some(AgentClass::Browser) {
+            let now = record.end();
+            let stage = if !self.beginning.is_half_over(now, fresh::WINDOW) {
+                Stage::Meets
+            } else if self.beginning.is_over(now) {
+                Stage::Judges
+            } else {
+                Stage::Learns
+            };
+            if let Some(excess) = self.fresh.see(now, source, has_changed, hash, stage) {
+                self.tell(source, address, Kind::Fresh, None, agent, record).excess = Some(excess);
+            }
         }
     }
 
@@ -137,7 +162,7 @@ impl UserAgent {
         sign: Option<(Sign, usize)>,
         agent: &str,
         record: &Arc<HttpRecord>,
-    ) {
+    ) -> &mut Told {
         let endpoint = record.request.as_ref().and_then(|request| request.endpoint.as_ref());
         let case = self.cases.add(record.end(), &(source, kind), || Told {
             address,
@@ -145,6 +170,7 @@ impl UserAgent {
             succeeded: false,
             agents: BTreeSet::new(),
             sign,
+            excess: None,
             endpoint: endpoint.cloned(),
             samples: Vec::new(),
         });
@@ -164,6 +190,7 @@ impl UserAgent {
         if told.samples.len() < MOST_SAMPLES {
             told.samples.push(Arc::clone(record));
         }
+        told
     }
 
     fn tell_waiting(&mut self, now: Option<Timestamp>, findings: &mut Vec<Finding>) {
@@ -185,8 +212,34 @@ fn finding(source: Source, case: &mut Case<Told>, beginning: &Beginning) -> Find
     let place = told.endpoint.as_deref().unwrap_or("several endpoints");
     let names: Vec<String> = told.agents.iter().cloned().collect();
     let plural = if all == 1 { "" } else { "s" };
-    let (severity, confidence, title, summary, evidence) = match told.sign {
-        None => {
+    let (severity, confidence, title, summary, evidence) = match (told.excess, told.sign) {
+        (Some(excess), _) => {
+            let Excess {
+                fresh,
+                names: shown,
+                usual,
+                line,
+            } = excess;
+            let summary = format!(
+                "{who} sent requests to {place} as {shown} browsers within a day, of which {fresh} were never seen here, where \
+                 {usual:.1} are usual of a source with several: names that are made up ({}, …)",
+                names.first().map_or("", String::as_str)
+            );
+            let evidence = Evidence {
+                observed: Quantity::Number(fresh.into()),
+                expected: Quantity::Number(usual),
+                threshold: Quantity::Number(line.into()),
+                unit: Some("new browsers"),
+                window_s: fresh::WINDOW.as_secs(),
+                method: "upper tail of a negative binomial distribution at what sources of several browsers show, against a \
+                         part of the false-alarm budget",
+                would_not_alert: format!("Fewer than {line} browsers that nobody had before."),
+                samples: Vec::new(),
+            };
+            let title = format!("Browsers nobody else has: {who}");
+            (Severity::Medium, 0.7, title, summary, evidence)
+        }
+        (None, None) => {
             let severity = if told.succeeded {
                 Severity::Medium
             } else {
@@ -213,7 +266,7 @@ fn finding(source: Source, case: &mut Case<Told>, beginning: &Beginning) -> Find
             };
             (severity, 0.9, format!("A scanner at work: {who}"), summary, evidence)
         }
-        Some((sign, agents)) => {
+        (None, Some((sign, agents))) => {
             let (least, confidence, where_) = sign.terms();
             let summary = format!(
                 "{who} sent requests to {place} with {agents} agents within 10 minutes, all {where_}: one program under \
@@ -284,6 +337,7 @@ impl Detector for UserAgent {
     }
 
     fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        self.fresh.expire(now);
         self.tell_waiting(Some(now), findings);
     }
 
@@ -292,21 +346,29 @@ impl Detector for UserAgent {
     }
 
     fn next_timeout(&self) -> Option<Timestamp> {
-        self.cases.next_timeout()
+        [self.cases.next_timeout(), self.fresh.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("sources_of_agents_evicted", self.changing.evicted()),
+            ("sources_of_browsers_evicted", self.fresh.evicted()),
             ("agent_cases_evicted", self.cases.evicted()),
         ]
     }
 
     fn export_dirty(&mut self) -> Vec<Change> {
-        self.beginning.export_dirty()
+        let mut changes = self.beginning.export_dirty();
+        changes.extend(self.fresh.export());
+        changes
     }
 
     fn import(&mut self, rows: Vec<Row>, now: Timestamp) {
-        self.beginning.import(&rows, now);
+        let (whole, rest): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.subject.is_empty());
+        self.beginning.import(&whole, now);
+        self.fresh.import(&rest);
     }
 }

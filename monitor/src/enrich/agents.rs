@@ -457,6 +457,40 @@ impl Agents {
     }
 }
 
+/// What renders pages, and writes requests, in a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// Firefox.
+    Gecko,
+    /// Chrome, Edge, Opera, Samsung.
+    Blink,
+    /// Safari, and all on iOS.
+    WebKit,
+    /// Internet Explorer.
+    Trident,
+}
+
+impl Engine {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Gecko, Self::Blink, Self::WebKit, Self::Trident];
+
+    /// The engine that a browser's agent claims.
+    pub fn of(agent: &str) -> Option<Self> {
+        let has = |word: &str| agent.contains(word);
+        if has("Trident/") || has("MSIE ") {
+            Some(Self::Trident)
+        } else if has("Chrome/") || has("Chromium/") {
+            Some(Self::Blink)
+        } else if has("AppleWebKit/") {
+            Some(Self::WebKit)
+        } else if has("Gecko/") && has("Firefox/") {
+            Some(Self::Gecko)
+        } else {
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -17,6 +17,21 @@ pub struct Fingerprint {
     pub order: FieldOrder,
 }
 
+impl Fingerprint {
+    /// What [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (version, order) = text.split_once(':')?;
+        let version = match version {
+            "h10" => HttpVersion::Http10,
+            "h1" => HttpVersion::Http11,
+            "h2" => HttpVersion::Http2,
+            _ => return None,
+        };
+        let order = FieldOrder::of_number(u64::from_str_radix(order, 16).ok()?);
+        Some(Self { version, order })
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = match self.version {
@@ -25,5 +40,23 @@ impl fmt::Display for Fingerprint {
             HttpVersion::Http2 => "h2",
         };
         write!(f, "{version}:{:016x}", self.order.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_it_is_written() {
+        for version in [HttpVersion::Http10, HttpVersion::Http11, HttpVersion::Http2] {
+            let mut order = FieldOrder::default();
+            order.add(b"host");
+            let fingerprint = Fingerprint { version, order };
+            assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        }
+        for text in ["", "h1", "h3:12", "h1:xyz"] {
+            assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::alert::{ActorKind, Quantity, Severity};
 use crate::enrich::agents;
 use crate::observation::made::{Made, World, login, request};
 use crate::protocol::taps::FieldOrder;
@@ -155,6 +156,86 @@ fn a_new_release_is_silent() {
             &["Host", "X-New"],
         ));
         world.passes_secs(1);
+    }
+    world.is_silent();
+}
+
+const NAMES: [&str; 4] = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
+    FIREFOX,
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+];
+
+/// Two days of people, each engine with its order of fields.
+fn days_of_browsers(world: &mut World<ClientFingerprint>) {
+    for n in 0..2 * 24 * 20u32 {
+        let client = format!("203.0.{}.{}", 100 + n % 4, n % 250);
+        let (name, fields): (&str, &[&str]) = match n % 4 {
+            1 => (NAMES[1], &["Host", "User-Agent", "Accept", "Accept-Language"]),
+            3 => (NAMES[3], &["Host", "Accept", "Accept-Language", "User-Agent"]),
+            n => (NAMES[n as usize], &["Host", "Connection", "User-Agent", "Accept"]),
+        };
+        world.sees(&written(request(&client, "GET /products", 200), name, fields));
+        world.passes_secs(180);
+    }
+}
+
+fn taught() -> World<ClientFingerprint> {
+    let mut world = World::new("[learning]\nperiod = \"1d\"\n", ClientFingerprint::new);
+    days_of_browsers(&mut world);
+    world
+}
+
+#[test]
+fn one_program_behind_many_addresses_as_many_browsers_is_told_fast_and_slow() {
+    for pause in [18, 960] {
+        let mut world = taught();
+        for n in 0..60u32 {
+            let client = format!("198.51.{}.{}", n % 7, n);
+            let fields = ["User-Agent", "Accept", "Cache-Control", "Host", "Connection", "DNT"];
+            let name = NAMES[n as usize % 4];
+            world.sees(&written(request(&client, "GET /products/7", 200), name, &fields));
+            world.passes_secs(pause);
+        }
+        world.ends();
+        let raised = world.raised();
+        assert_eq!(raised.len(), 1, "{raised:#?}");
+        assert_eq!(raised[0].actor.as_ref().unwrap().kind, ActorKind::Fingerprint);
+        assert!(raised[0].title.contains("as many browsers"), "{}", raised[0].title);
+    }
+}
+
+// A new release of a browser writes its fields in a new order, at many addresses at once, and says who it is.
+#[test]
+fn a_new_release_of_a_browser_is_silent() {
+    let mut world = taught();
+    for n in 0..300u32 {
+        let client = format!("198.51.{}.{}", n % 7, n % 250);
+        let fields = ["Host", "Connection", "sec-ch-ua", "User-Agent", "Accept"];
+        world.sees(&written(
+            request(&client, "GET /products/7", 200),
+            &NAMES[0].replace("138", "141"),
+            &fields,
+        ));
+        world.passes_secs(20);
+    }
+    world.is_silent();
+}
+
+// A proxy is put before the host: everybody who was here comes with its order.
+#[test]
+fn a_new_proxy_is_silent() {
+    let mut world = taught();
+    for n in 0..900u32 {
+        let client = format!("203.0.{}.{}", 100 + n % 4, n % 250);
+        let fields = ["Host", "Accept", "User-Agent", "X-Amzn-Trace-Id"];
+        world.sees(&written(
+            request(&client, "GET /products/7", 200),
+            NAMES[n as usize % 4],
+            &fields,
+        ));
+        world.passes_secs(20);
     }
     world.is_silent();
 }

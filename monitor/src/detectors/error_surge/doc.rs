@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::alert::Pillar;
 use crate::baseline::budget::Test;
+use crate::baseline::failing::LATEST_STEP;
 use crate::detectors::DetectorDoc;
 
 /// Endpoints that are remembered.
@@ -19,6 +20,11 @@ pub(super) const SERVER_LONG: Test = Test {
     subjects: MOST_ENDPOINTS as u32,
     step: Duration::from_mins(15),
 };
+pub(super) const SERVER_LATEST: Test = Test {
+    name: "errors of the server among the latest requests of an endpoint",
+    subjects: MOST_ENDPOINTS as u32,
+    step: LATEST_STEP,
+};
 pub(super) const CLIENT: Test = Test {
     name: "errors of clients at an endpoint in 15 minutes",
     subjects: MOST_ENDPOINTS as u32,
@@ -33,7 +39,7 @@ pub const DOC: DetectorDoc = DetectorDoc {
     quiet: Duration::from_mins(30),
     owasp_api: &["API4:2023", "API8:2023"],
     attack: &["T1499.003", "T1499.004", "T1595.002"],
-    tests: &[SERVER, SERVER_LONG, CLIENT],
+    tests: &[SERVER, SERVER_LONG, SERVER_LATEST, CLIENT],
     detects: "\
 A rise of errors: of the server (5xx) at an endpoint or everywhere, of clients (4xx) at an endpoint.",
     why: "\
@@ -44,13 +50,14 @@ Errors of the server are 500 to 599; of clients 400 to 499 without 401, 403 and 
 Errors k among requests n are counted over 15 minutes by minutes, those of the server over 6 hours by quarters as well. The \
 three minutes that follow each other and have most errors (of the long window its worst half hour) are left out, requests and \
 errors: a deploy or a restart, and what clients repeat after it, is over within them. So nothing is told within the first \
-three minutes.
+three minutes. Where few ask, a quarter of an hour says little: then the latest 12, 24 and 48 requests of three hours are \
+looked at as well, likewise without their worst three minutes, if three clients or more meet the errors and none of them half.
 
 The share that is usual and its correlation within an hour are learned for each endpoint and for the host by moments, hour \
 by hour; a day counts nine tenths of the next, and an hour up to three times what is usual; what comes during an expected event is not \
 learned. At first 0.5 % are supposed for \
 the server, 5 % for clients, as if learned of 200 and 100 requests; while learning four times what was learned. The line is \
-the smallest k whose tail P(X >= k) in the beta-binomial distribution is at most alpha; and 5 errors of the server, 10 in \
+the smallest k whose tail P(X >= k) in the beta-binomial distribution is at most alpha; and 5 errors of the server, 8 in \
 the long window, 20 of clients.
 
 Where one client makes two thirds of the errors, it is named, and told from 100 in the window on: a crawler finds a few pages \

@@ -13,14 +13,16 @@ use crate::time::Timestamp;
 const SERVER_PRIOR: (f64, f64) = (0.005, 200.0);
 const CLIENT_PRIOR: (f64, f64) = (0.05, 100.0);
 /// Fewer errors, beyond those of a deploy, are told of nobody.
-const FEW_SERVER: [u32; 2] = [5, 10];
-const FEW_CLIENT: [u32; 2] = [20, u32::MAX];
+const FEW_SERVER: [u32; 3] = [5, 8, 5];
+const FEW_CLIENT: [u32; 3] = [20, u32::MAX, u32::MAX];
 /// Errors of one client that are told: a crawler finds some pages gone, a program tries again what cannot be done.
 const FEW_OF_ONE: u32 = 100;
 /// Clients who err at the same time before it is no matter of one.
 const CLIENTS: u64 = 3;
 /// Errors from which on it shows whether most are at one endpoint.
 const ENOUGH: u32 = 10;
+/// Where there are no more, it is what these say.
+const SOME: u32 = 3;
 
 /// Whose error it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +54,11 @@ impl Kind {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alphas {
-    pub(super) server: [f64; 2],
+    pub(super) server: [f64; 3],
     pub(super) client: f64,
 }
 
-/// An endpoint, or the host: about 4 KB.
+/// An endpoint, or the host: about 5 KB.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) born: Timestamp,
@@ -75,13 +77,15 @@ impl Place {
             prior: SERVER_PRIOR,
             alphas: alphas.server,
             few: FEW_SERVER,
-            least_share: [0.0; 2],
+            few_of_one: FEW_OF_ONE,
+            least_share: [0.0; 3],
         };
         let client = Terms {
             prior: CLIENT_PRIOR,
-            alphas: [alphas.client; 2],
+            alphas: [alphas.client; 3],
             few: FEW_CLIENT,
-            least_share: [0.0; 2],
+            few_of_one: FEW_OF_ONE,
+            least_share: [0.0; 3],
         };
         Self {
             born: now,
@@ -112,8 +116,9 @@ impl Place {
     }
 
     pub(super) fn is_of_one_endpoint(&self) -> bool {
-        if self.endpoints.votes() < ENOUGH {
-            return self.was_one_endpoint;
+        let votes = self.endpoints.votes();
+        if votes < ENOUGH {
+            return self.was_one_endpoint || votes >= SOME && self.endpoints.has_one();
         }
         self.endpoints.has_one()
     }
@@ -121,8 +126,8 @@ impl Place {
     /// Whether there are too many errors, without those that a deploy explains.
     pub(super) fn judge(&mut self, now: Timestamp, kind: Kind, is_known: bool) -> Option<Surge> {
         let failing = &mut self.kinds[kind as usize];
-        let of_one = failing.one().is_some() || kind == Kind::Client && failing.clients() < CLIENTS;
-        failing.judge(now, is_known, of_one.then_some(FEW_OF_ONE))
+        let of_few = kind == Kind::Client && failing.clients() < CLIENTS;
+        failing.judge(now, is_known, of_few)
     }
 
     /// An hour is over.

@@ -148,3 +148,52 @@ fn it_comes_back_from_the_store() {
     minutes(&mut restarted, 120, often);
     restarted.is_silent();
 }
+
+/// Hours in which one endpoint is asked every other minute; who asks, and the status.
+fn sparse(world: &mut World<ErrorSurge>, minutes: u64, client: impl Fn(u64) -> u64, status: impl Fn(u64) -> u16) {
+    for n in 0..minutes / 2 {
+        let client = format!("198.51.100.{}", client(n) % 200);
+        world.sees(&request(&client, "GET /a", status(n)));
+        world.passes_secs(120);
+    }
+}
+
+/// Three days of it, with an error now and then and a deploy every six hours.
+fn learned_sparse() -> World<ErrorSurge> {
+    let mut world = world();
+    sparse(
+        &mut world,
+        3 * 1_440,
+        |n| n * 7,
+        |n| if n % 180 < 2 || n % 301 == 7 { 503 } else { 200 },
+    );
+    check(&world, &[]);
+    world
+}
+
+#[test]
+fn where_few_ask_forty_minutes_of_errors_are_told() {
+    let mut world = learned_sparse();
+    sparse(&mut world, 40, |n| n * 7, |n| if n % 5 < 3 { 500 } else { 200 });
+    check(&world, &["GET /a"]);
+    let alert = world.alerts()[0];
+    assert!((16 * 60..=46 * 60).contains(&alert.evidence.window_s), "{alert:#?}");
+}
+
+// A page that is broken, and one who opens it again and again; a deploy that takes two minutes and a half.
+#[test]
+fn where_few_ask_one_who_tries_again_and_a_deploy_are_silent() {
+    let mut world = learned_sparse();
+    sparse(
+        &mut world,
+        120,
+        |n| if n % 2 == 0 { 3 } else { n * 7 },
+        |n| if n % 2 == 0 { 500 } else { 200 },
+    );
+    for n in 0..25u32 {
+        world.sees(&request(&format!("198.51.100.{n}"), "GET /a", 503));
+        world.passes_secs(6);
+    }
+    sparse(&mut world, 300, |n| n * 7, |_| 200);
+    check(&world, &[]);
+}

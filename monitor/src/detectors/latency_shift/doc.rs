@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::alert::Pillar;
 use crate::baseline::budget::Test;
-use crate::baseline::failing::STEPS;
+use crate::baseline::failing::{LATEST_STEP, STEPS};
 use crate::detectors::DetectorDoc;
 
 /// Endpoints that are remembered.
@@ -22,6 +22,8 @@ pub(super) const SLOW: Test = test("slow answers of an endpoint in 15 minutes", 
 pub(super) const SLOW_LONG: Test = test("slow answers of an endpoint in 6 hours", STEPS[1]);
 pub(super) const ODD: Test = test("odd answers of an endpoint in 15 minutes", STEPS[0]);
 pub(super) const ODD_LONG: Test = test("odd answers of an endpoint in 6 hours", STEPS[1]);
+pub(super) const SLOW_LATEST: Test = test("slow answers among the latest of an endpoint", LATEST_STEP);
+pub(super) const ODD_LATEST: Test = test("odd answers among the latest of an endpoint", LATEST_STEP);
 
 /// What the manual and `monitor explain` say.
 pub const DOC: DetectorDoc = DetectorDoc {
@@ -31,7 +33,7 @@ pub const DOC: DetectorDoc = DetectorDoc {
     quiet: Duration::from_mins(30),
     owasp_api: &["API4:2023", "API8:2023"],
     attack: &["T1499.003", "T1496", "T1565"],
-    tests: &[SLOW, SLOW_LONG, ODD, ODD_LONG],
+    tests: &[SLOW, SLOW_LONG, SLOW_LATEST, ODD, ODD_LONG, ODD_LATEST],
     detects: "\
 An endpoint that answered in milliseconds and now takes far longer; or whose answers are of another status, media type or size \
 than they were.",
@@ -49,9 +51,10 @@ what they were at least; bodies below 1 KiB are of one size, and 304 is never od
 
 The share of slow answers, and of odd ones, is counted over 15 minutes and over 6 hours, without the three minutes (the \
 half hour) that have most: a restart. The line is the smallest number whose tail in a beta-binomial distribution, of the share \
-and correlation that were learned, is at most alpha; and 8 in 15 minutes, 12 in 6 hours; and a quarter of all answers for slow \
+and correlation that were learned (likewise without the worst three minutes of an hour), is at most alpha; and 8 in 15 minutes, 12 in 6 hours; and a quarter of all answers for slow \
 (a tenth in 6 hours), half of them for odd ones (a quarter). Where two thirds of them are of one client, it is a matter of what that one asks for: it is named, \
-and told from 200 on. Where several endpoints are slow at a time the host is told of and none of them.
+and told from 200 on. Where few ask, the latest 12, 24 and 48 answers of three hours are looked at as well, without their worst \
+three minutes, from 6 slow or odd ones on, if three clients or more have them and none of them half. Where several endpoints are slow at a time the host is told of and none of them.
 
 An hour in which something was told is learned as an eighth of what it is, what comes during an expected event not at all.
 

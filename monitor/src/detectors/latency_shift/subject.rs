@@ -35,17 +35,19 @@ const MOST_KINDS: usize = 8;
 const ENOUGH: u64 = 200;
 /// Slow or odd answers from which on it shows whether most are of one endpoint.
 const VOTES: u32 = 10;
+/// Where there are no more, it is what these say.
+const SOME_VOTES: u32 = 3;
 /// The past counts half once a week.
 const WEEK: u64 = 7;
 /// Shares that are supposed at first, as of so many answers.
 const PRIOR: (f64, f64) = (0.02, 200.0);
-/// Fewer are not worth telling, nor is a smaller share of all, in 15 minutes and 6 hours: of the slow a quarter, of the odd half;
+/// Fewer are not worth telling, nor is a smaller share of all, in 15 minutes, 6 hours and among the latest: of the slow a quarter, of the odd half;
 /// what lasts for some hours of six is a part of them.
-const FEW: [u32; 2] = [8, 12];
-const SLOW_SHARE: [f64; 2] = [0.25, 0.1];
-const ODD_SHARE: [f64; 2] = [0.5, 0.25];
+const FEW: [u32; 3] = [8, 12, 6];
+const SLOW_SHARE: [f64; 3] = [0.25, 0.1, 0.25];
+const ODD_SHARE: [f64; 3] = [0.5, 0.25, 0.5];
 /// Of all slow ones together, so that several endpoints are told of as one.
-const HOST_SHARE: [f64; 2] = [0.1, 0.1];
+const HOST_SHARE: [f64; 3] = [0.1, 0.1, 0.25];
 /// Of one client alone it is a matter of what that one asks for, up to so many.
 const FEW_OF_ONE: u32 = 200;
 
@@ -60,11 +62,11 @@ pub(super) enum Aspect {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Alphas {
-    pub(super) slow: [f64; 2],
-    pub(super) odd: [f64; 2],
+    pub(super) slow: [f64; 3],
+    pub(super) odd: [f64; 3],
 }
 
-/// An endpoint, or the host: about 5 KB.
+/// An endpoint, or the host: about 6 KB.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) born: Timestamp,
@@ -126,6 +128,7 @@ impl Place {
             prior: PRIOR,
             alphas: alphas.slow,
             few: FEW,
+            few_of_one: FEW_OF_ONE,
             least_share: HOST_SHARE,
         };
         let mut host = Self::new(Timestamp::ZERO, alphas);
@@ -138,6 +141,7 @@ impl Place {
             prior: PRIOR,
             alphas,
             few: FEW,
+            few_of_one: FEW_OF_ONE,
             least_share,
         };
         Self {
@@ -219,8 +223,7 @@ impl Place {
     ) -> Option<Surge> {
         let failing = &mut self.aspects[aspect as usize];
         failing.blame(now, asker, name);
-        let few = failing.one().map(|_| FEW_OF_ONE);
-        failing.judge(now, is_known, few)
+        failing.judge(now, is_known, false)
     }
 
     pub(super) fn note_endpoint(&mut self, now: Timestamp, endpoint: &Arc<str>) {
@@ -232,8 +235,9 @@ impl Place {
     }
 
     pub(super) fn is_of_one_endpoint(&self) -> bool {
-        if self.endpoints.votes() < VOTES {
-            return self.was_one_endpoint;
+        let votes = self.endpoints.votes();
+        if votes < VOTES {
+            return self.was_one_endpoint || votes >= SOME_VOTES && self.endpoints.has_one();
         }
         self.endpoints.has_one()
     }

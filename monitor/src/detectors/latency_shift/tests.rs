@@ -165,3 +165,40 @@ fn memory_is_bounded() {
     assert!(world.detector.endpoints.len() <= MOST_ENDPOINTS);
     assert_eq!(world.detector.left_out()[0].1, 5_000 - MOST_ENDPOINTS as u64);
 }
+
+/// Hours in which the quick one is asked every third minute.
+fn sparse(world: &mut World<LatencyShift>, minutes: u64, client: impl Fn(u64) -> u64, ms: impl Fn(u64) -> u64) {
+    for n in 0..minutes / 3 {
+        world.sees(&answer(client(n), "GET /quick", ms(n), 2_000, "application/json"));
+        world.passes_secs(180);
+    }
+}
+
+#[test]
+fn where_few_ask_two_hours_of_slowness_are_told() {
+    let mut world = world();
+    sparse(&mut world, 4 * 1_440, |n| n, |n| ordinary(n, "GET /quick"));
+    assert!(world.alerts().is_empty(), "{:#?}", world.alerts());
+    sparse(&mut world, 120, |n| n, |_| 3_000);
+    let raised = world.raised();
+    assert_eq!(raised.len(), 1, "{raised:#?}");
+    assert!(
+        world.alerts()[0].evidence.window_s < 2 * 3_600,
+        "{:#?}",
+        world.alerts()[0]
+    );
+}
+
+// A few slow ones at night, all of one who asks for much; and single ones of others.
+#[test]
+fn where_few_ask_one_who_asks_for_much_is_silent() {
+    let mut world = world();
+    sparse(&mut world, 4 * 1_440, |n| n, |n| ordinary(n, "GET /quick"));
+    sparse(
+        &mut world,
+        240,
+        |n| if n % 3 == 0 { 5 } else { n },
+        |n| if n % 3 == 0 { 2_000 } else { ordinary(n, "GET /quick") },
+    );
+    assert!(world.alerts().is_empty(), "{:#?}", world.alerts());
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::STEP;
 use crate::alert::Pillar;
 use crate::baseline::budget::Test;
-use crate::baseline::failing::STEPS;
+use crate::baseline::failing::{LATEST_STEP, STEPS};
 use crate::detectors::DetectorDoc;
 
 /// Endpoints that are remembered, and held connections.
@@ -21,6 +21,11 @@ pub(super) const SILENT_LONG: Test = Test {
     name: "requests of an endpoint without an answer in 6 hours",
     subjects: MOST_ENDPOINTS as u32,
     step: STEPS[1],
+};
+pub(super) const SILENT_LATEST: Test = Test {
+    name: "no answer to the latest requests of an endpoint",
+    subjects: MOST_ENDPOINTS as u32,
+    step: LATEST_STEP,
 };
 /// The greatest of a window is one number.
 pub(super) const HELD: Test = Test {
@@ -42,7 +47,7 @@ pub const DOC: DetectorDoc = DetectorDoc {
     quiet: Duration::from_mins(30),
     owasp_api: &["API4:2023"],
     attack: &["T1499.001", "T1499.002", "T1499.003"],
-    tests: &[SILENT, SILENT_LONG, HELD, HELD_BY_ONE],
+    tests: &[SILENT, SILENT_LONG, SILENT_LATEST, HELD, HELD_BY_ONE],
     detects: "\
 Requests of an endpoint that get no answer, because the server or the client gave up; and connections that are held open, many \
 at a time, with requests that come byte by byte and do not end (slow loris).",
@@ -54,7 +59,9 @@ Without an answer is a request whose connection ended, or whose stream was reset
 an endpoint's requests is counted over 15 minutes and 6 hours, without the three minutes (the half hour) that have most: a \
 restart. The line is the smallest number whose tail in a beta-binomial distribution, of the share and correlation learned \
 hour by hour, is at most alpha; and 6 in 15 minutes, 12 in 6 hours, and a tenth of all \
-requests, or three of a hundred in 6 hours. At first 0.5 % are supposed, \
+requests, or three of a hundred in 6 hours. The worst three minutes of an \
+hour are not learned either. Where few ask, the latest 12, 24 and 48 requests of three hours are looked at as well, from 5 \
+without an answer on and a quarter of all, if three clients or more wait and none of them half. At first 0.5 % are supposed, \
 while learning four times what was learned. Where two thirds are of one client, that is named, and told from 50 on.
 
 A connection counts as held if it was made from outside, nothing was sent back on it, up to 64 KiB came, and the latest of \

@@ -165,6 +165,31 @@ fn requests_without_answers_are_told_while_they_last() {
     assert!(raised[0].actor.is_none() && raised[0].confidence > 0.5);
 }
 
+// A request every other minute: half of forty minutes' get no answer.
+#[test]
+fn where_few_ask_it_is_told_as_well_and_one_who_gives_up_is_not() {
+    let few = |world: &mut World<Timeouts>, count: u32, client: &dyn Fn(u32) -> u32, silent: &dyn Fn(u32) -> bool| {
+        for n in 0..count {
+            let mut made = request(&format!("198.51.100.{}", client(n) % 200), "GET /a", 200);
+            if silent(n) {
+                made.0.response = None;
+                made.0.incomplete = Some(Incomplete::NoResponse);
+            }
+            world.sees(&made);
+            world.passes_secs(120);
+        }
+    };
+    let mut attacked = world();
+    few(&mut attacked, 3 * 720, &|n| n * 7, &|n| n % 200 == 9);
+    few(&mut attacked, 20, &|n| n * 7, &|n| n % 2 == 0);
+    assert_eq!(attacked.raised().len(), 1);
+    let mut world = world();
+    few(&mut world, 3 * 720, &|n| n * 7, &|n| n % 200 == 9);
+    few(&mut world, 60, &|n| if n % 2 == 0 { 3 } else { n * 7 }, &|n| n % 2 == 0);
+    few(&mut world, 90, &|n| n * 7, &|_| false);
+    world.is_silent();
+}
+
 #[test]
 fn a_restart_and_clients_that_always_give_up_are_silent() {
     let mut world = world();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::enrich::agents::Engine;
 use crate::enrich::fingerprint::Fingerprint;
 use crate::event::FlowId;
 use crate::time::Timestamp;
@@ -19,37 +20,6 @@ const ENGINES_OF_FLOW: usize = 2;
 const AGENTS_OF_FLOW: usize = 3;
 /// Agents of one token or session.
 pub(super) const AGENTS_OF_IDENTITY: usize = 5;
-
-/// What renders pages, and writes requests, in a browser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Engine {
-    /// Firefox.
-    Gecko,
-    /// Chrome, Edge, Opera, Samsung.
-    Blink,
-    /// Safari, and all on iOS.
-    WebKit,
-    /// Internet Explorer.
-    Trident,
-}
-
-impl Engine {
-    /// The engine that a browser's agent claims.
-    pub(super) fn of(agent: &str) -> Option<Self> {
-        let has = |word: &str| agent.contains(word);
-        if has("Trident/") || has("MSIE ") {
-            Some(Self::Trident)
-        } else if has("Chrome/") || has("Chromium/") {
-            Some(Self::Blink)
-        } else if has("AppleWebKit/") {
-            Some(Self::WebKit)
-        } else if has("Gecko/") && has("Firefox/") {
-            Some(Self::Gecko)
-        } else {
-            None
-        }
-    }
-}
 
 /// One agent, as it was seen.
 #[derive(Clone, Copy, Debug)]

@@ -141,3 +141,87 @@ fn a_key_of_many_programs_is_silent() {
     }
     world.is_silent();
 }
+
+/// Two days of a shop: people with browsers of a few versions, and an office with forty of them behind one address.
+fn days_of_people(world: &mut World<UserAgent>, days: u32) {
+    for n in 0..days * 24 * 12 {
+        let version = 130 + (n % 7) + n / 2_000;
+        let home = format!("203.0.{}.{}", n % 3, n % 200);
+        world.sees(&from(&home, &chrome(version), 3, n));
+        let (agent, order) = if n % 3 == 0 {
+            (FIREFOX.replace("140", &(130 + n % 11).to_string()), 1)
+        } else {
+            (chrome(130 + n % 9), 3)
+        };
+        world.sees(&from("192.0.2.99", &agent, order, n));
+        world.passes_secs(300);
+    }
+}
+
+fn from(client: &str, agent: &str, order: u8, flow: u32) -> Made {
+    let mut made = asks(agent, order, flow.into());
+    made.0.client.as_mut().unwrap().ip = client.parse().unwrap();
+    made
+}
+
+fn learning() -> World<UserAgent> {
+    World::new("[learning]\nperiod = \"2d\"\n", UserAgent::new)
+}
+
+// Each name with the order of fields that its browser has, and never two on one connection.
+#[test]
+fn a_long_list_of_browsers_is_told_fast_and_slow() {
+    for pause in [15, 900] {
+        let mut world = learning();
+        days_of_people(&mut world, 3);
+        for n in 0..40 {
+            let (agent, order) = match n % 3 {
+                0 => (FIREFOX.replace("140", &(70 + n).to_string()), 1),
+                _ => (chrome(60 + n), 3),
+            };
+            world.sees(&from(WHO, &agent, order, n));
+            world.passes_secs(pause);
+        }
+        world.ends();
+        let raised = world.raised();
+        assert_eq!(raised.len(), 1, "{pause}: {raised:#?}");
+        assert_eq!(raised[0].title, format!("Browsers nobody else has: {WHO}"));
+        assert!((raised[0].confidence - 0.7).abs() < 1e-6);
+    }
+}
+
+// A new office whose people have what others have, and a few browsers of their own.
+#[test]
+fn a_new_office_is_silent() {
+    let mut world = learning();
+    days_of_people(&mut world, 3);
+    for n in 0..400 {
+        let (agent, order) = match n % 40 {
+            0 => (SAFARI.replace("18.0", &format!("17.{}", n / 40 % 4)), 2),
+            n if n % 3 == 0 => (FIREFOX.replace("140", &(130 + n % 11).to_string()), 1),
+            n => (chrome(130 + n % 9), 3),
+        };
+        world.sees(&from(WHO, &agent, order, n));
+        world.passes_secs(20);
+    }
+    world.is_silent();
+}
+
+// All browsers are updated on one day: who asks first shows a new one, and then it is known.
+#[test]
+fn a_day_of_updates_is_silent() {
+    let mut world = learning();
+    days_of_people(&mut world, 3);
+    for n in 0..300 {
+        let office = format!("192.0.2.{}", n % 5);
+        world.sees(&from(&office, &chrome(140 + n % 9), 3, n));
+        world.sees(&from(
+            &office,
+            &FIREFOX.replace("140", &(141 + n % 3).to_string()),
+            1,
+            n,
+        ));
+        world.passes_secs(60);
+    }
+    world.is_silent();
+}

@@ -52,6 +52,11 @@ impl FieldOrder {
         self.0 == SEED
     }
 
+    /// The one of this number.
+    pub const fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number.
     pub const fn number(self) -> u64 {
         self.0
