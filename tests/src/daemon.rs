@@ -52,6 +52,8 @@ pub struct Launch {
     config: String,
     records: String,
     by_config: bool,
+    /// A command that ends with the daemon's own in its place.
+    behind: Vec<String>,
 }
 
 impl Launch {
@@ -64,6 +66,7 @@ impl Launch {
             config: String::new(),
             records: ALL_RECORDS.to_owned(),
             by_config: false,
+            behind: Vec::new(),
         }
     }
 
@@ -88,6 +91,13 @@ impl Launch {
         self
     }
 
+    /// Started by this command, which is given the daemon's command line and becomes it (`setpriv`, `unshare`).
+    #[must_use]
+    pub fn behind(mut self, command: &[&str]) -> Self {
+        self.behind = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// A path in the daemon's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -102,7 +112,14 @@ impl Launch {
             config.push_str("\n[budget]\ncpu_percent = 100\n");
         }
         fs::write(self.path("monitor.toml"), config).expect("write the configuration");
-        let mut command = Command::new(binary());
+        let mut command = match self.behind.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
         command.args(["run", "--records", &self.records]);
         for (flag, name) in [
             ("--config", "monitor.toml"),
@@ -121,6 +138,25 @@ impl Launch {
     #[track_caller]
     pub fn start(&self) -> Daemon {
         let _ = fs::remove_file(self.path("records.jsonl"));
+        self.start_again()
+    }
+
+    /// Starts it on what another has written, and waits until it answers.
+    #[track_caller]
+    pub fn start_again(&self) -> Daemon {
+        let mut daemon = self.spawn();
+        wait::until("the daemon's first answer", START, || {
+            if let Ok(Some(status)) = daemon.child.try_wait() {
+                panic!("the daemon ended at once, {status}");
+            }
+            matches!(daemon.get("/v1/status"), Ok((200, _))).then_some(())
+        });
+        daemon
+    }
+
+    /// Starts it, and does not wait.
+    #[track_caller]
+    pub fn spawn(&self) -> Daemon {
         let errors = File::create(self.path("stderr")).expect("a file for standard error");
         let child = self
             .command()
@@ -129,20 +165,13 @@ impl Launch {
             .stderr(errors)
             .spawn();
         let child = child.unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
-        let mut daemon = Daemon {
+        Daemon {
             launch: self.clone(),
             child,
             read: 0,
             partial: Vec::new(),
             records: Records::default(),
-        };
-        wait::until("the daemon's first answer", START, || {
-            if let Ok(Some(status)) = daemon.child.try_wait() {
-                panic!("the daemon ended at once, {status}");
-            }
-            matches!(daemon.get("/v1/status"), Ok((200, _))).then_some(())
-        });
-        daemon
+        }
     }
 }
 
@@ -234,6 +263,13 @@ impl Daemon {
         assert!(status.success(), "the daemon ended with {status}");
         self.catch_up();
         std::mem::take(&mut self.records)
+    }
+
+    /// Kills it as `kill -9` does, and waits for its end.
+    #[track_caller]
+    pub fn kill(mut self) {
+        self.child.kill().expect("kill the daemon");
+        self.reap();
     }
 
     /// Waits for the end of a daemon that the test has killed.

@@ -184,12 +184,13 @@ fn budget(status: &shape::Status<'_>) -> Table<6> {
     table
 }
 
-fn outputs(status: &shape::Status<'_>) -> Table<4> {
+fn outputs(status: &shape::Status<'_>) -> Table<5> {
     let mut table = Table::new([
         Column::text("OUTPUT"),
         Column::word("RECORDS"),
         Column::number("WRITTEN"),
         Column::number("LOST"),
+        Column::number("WAITING"),
     ]);
     for output in &status.outputs {
         let mark = if output.failing { Mark::Red } else { Mark::Plain };
@@ -198,6 +199,7 @@ fn outputs(status: &shape::Status<'_>) -> Table<4> {
             output.records.to_string(),
             output.written.to_string(),
             output.lost.to_string(),
+            output.waiting.to_string(),
         ];
         table.push(mark, cells);
     }

@@ -88,6 +88,7 @@ async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
         records: Text::Owned(output.types.to_string()),
         written: output.tally.written(),
         lost: output.tally.lost(),
+        waiting: output.tally.waiting(),
         failing: output.tally.is_failing(),
     });
     json(&Status {

@@ -141,6 +141,9 @@ pub struct OutputStatus<'a> {
     pub written: u64,
     /// Records that could not be written.
     pub lost: u64,
+    /// Alerts and incidents that wait until it can be written again.
+    #[serde(default)]
+    pub waiting: u64,
     /// Whether the latest write failed.
     pub failing: bool,
 }

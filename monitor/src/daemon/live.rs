@@ -24,7 +24,7 @@ use crate::files::{self, Watch};
 use crate::incident::Incident;
 use crate::pipeline::{Output, Pipeline};
 use crate::record::{FlowRecord, StatsRecord};
-use crate::store::{Store, Summary};
+use crate::store::{Store, Summary, Unsaved};
 use crate::time::Timestamp;
 use crate::views::{Rows, View};
 
@@ -40,6 +40,8 @@ pub struct Kept {
     config: Config,
     pipeline: Pipeline,
     store: Store,
+    /// What a full disk did not take.
+    unsaved: Unsaved,
     save_due: Timestamp,
     files: Watch,
     look_due: Timestamp,
@@ -72,6 +74,7 @@ impl Kept {
                 config: config.clone(),
                 pipeline,
                 store,
+                unsaved: Unsaved::default(),
                 save_due: now + SAVE_EVERY,
                 files,
                 look_due: now + LOOK_EVERY,
@@ -82,13 +85,25 @@ impl Kept {
 
     fn save(&mut self) {
         if let Err(error) = self.try_save() {
-            warn!("what was learned could not be written: {error:#}");
+            let lost = match self.unsaved.lost() {
+                0 => "it is kept until it can be".to_owned(),
+                lost => format!("{lost} changes are lost, the others are kept until they can be"),
+            };
+            warn!("what was learned could not be written: {error:#}; {lost}");
         }
     }
 
     fn try_save(&mut self) -> Result<()> {
-        let changes = self.pipeline.export_baseline();
-        self.store.save_baseline(&changes)
+        let mut changes = self.pipeline.export_baseline();
+        if !self.unsaved.is_empty() {
+            self.unsaved.add(changes);
+            changes = self.unsaved.take();
+        }
+        let saved = self.store.save_baseline(&changes);
+        if saved.is_err() {
+            self.unsaved.add(changes);
+        }
+        saved
     }
 
     /// Gives the detectors back what the store holds of theirs.

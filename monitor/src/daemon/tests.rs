@@ -78,7 +78,8 @@ impl Daemon {
     }
 
     fn output(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.dir.path().join("out.jsonl")).unwrap();
+        // The socket listens a moment before the output is there.
+        let text = std::fs::read_to_string(self.dir.path().join("out.jsonl")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

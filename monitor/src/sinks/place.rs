@@ -2,9 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use tracing::warn;
 
 use super::Where;
 
@@ -13,6 +15,12 @@ const FILE_MODE: u32 = 0o640;
 
 /// How often a file that could not be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// What every line of ours begins with.
+const BEGINNING: &[u8] = b"{\"type\":";
+
+/// How much of a file's end is looked at for a line that was torn: more than any line has.
+const TAIL: usize = 1 << 20;
 
 /// Standard output or an open file.
 #[derive(Debug)]
@@ -110,12 +118,40 @@ impl LogFile {
 
 fn open(path: &Path) -> io::Result<(File, (u64, u64))> {
     let file = OpenOptions::new()
+        .read(true)
         .append(true)
         .create(true)
         .mode(FILE_MODE)
         .open(path)?;
     let metadata = file.metadata()?;
+    if metadata.is_file() {
+        mend_end(&file, metadata.len(), path)?;
+    }
     Ok((file, (metadata.dev(), metadata.ino())))
+}
+
+/// Ends the file with a whole line. The kernel may cut a write short at the border of a page when the writer is killed
+/// (`generic_perform_write` in `mm/filemap.c`): such a part of a line of ours is taken back. What is not ours gets an end.
+fn mend_end(file: &File, length: u64, path: &Path) -> io::Result<()> {
+    let mut tail = vec![0; usize::try_from(length).unwrap_or(TAIL).min(TAIL)];
+    let from = length - tail.len() as u64;
+    file.read_exact_at(&mut tail, from)?;
+    let begins = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let torn = tail.get(begins..).unwrap_or_default();
+    let compared = torn.len().min(BEGINNING.len());
+    if torn.is_empty() {
+        return Ok(());
+    }
+    if torn.get(..compared) == BEGINNING.get(..compared) {
+        warn!(
+            "{}: its last line had no end, {} bytes are taken back: the monitor that wrote it was killed",
+            path.display(),
+            torn.len()
+        );
+        file.set_len(length - torn.len() as u64)
+    } else {
+        (&mut &*file).write_all(b"\n")
+    }
 }
 
 /// What a half-written line can be taken back from.
@@ -195,6 +231,25 @@ mod tests {
         place.reopen().unwrap();
         place.append(b"2\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n");
+    }
+
+    #[test]
+    fn a_line_that_was_torn_is_taken_back_and_what_is_not_ours_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.jsonl");
+        for (before, after) in [
+            ("", "1\n"),
+            ("0\n", "0\n1\n"),
+            ("0\n{\"type\":\"alert\",\"ti", "0\n1\n"),
+            ("0\n{\"ty", "0\n1\n"),
+            ("{\"type\":\"al", "1\n"),
+            ("0\n# somebody's", "0\n# somebody's\n1\n"),
+        ] {
+            std::fs::write(&path, before).unwrap();
+            let mut place = Place::open(&Where::File(path.clone())).unwrap();
+            place.append(b"1\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after, "{before}");
+        }
     }
 
     /// Takes a few bytes, then is full.

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::json::RecordType;
-use super::output::Output;
+use super::output::{Output, RETRY};
 use crate::confine::{Confinement, Role};
 use crate::record::Record;
 
@@ -148,7 +148,17 @@ impl Writer {
 
 fn write_all(mut outputs: Vec<Output>, inbox: &Receiver<Job>, queue: &Queue, closed: impl FnOnce()) {
     let mut closed = Some(closed);
-    for job in inbox {
+    loop {
+        let job = if outputs.iter().any(Output::holds) {
+            match inbox.recv_timeout(RETRY) {
+                Ok(job) => job,
+                // What waits is tried with nothing behind it.
+                Err(RecvTimeoutError::Timeout) => Job::Write(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => Job::Stop,
+            }
+        } else {
+            inbox.recv().unwrap_or(Job::Stop)
+        };
         match job {
             Job::Write(records) => {
                 outputs.retain_mut(|output| output.write(&records).is_ok());
@@ -160,8 +170,14 @@ fn write_all(mut outputs: Vec<Output>, inbox: &Receiver<Job>, queue: &Queue, clo
                 }
             }
             Job::Reopen => outputs.iter_mut().for_each(Output::reopen),
-            Job::Replace(others) => outputs = others,
-            Job::Stop => return,
+            Job::Replace(others) => {
+                outputs.iter_mut().for_each(Output::finish);
+                outputs = others;
+            }
+            Job::Stop => {
+                outputs.iter_mut().for_each(Output::finish);
+                return;
+            }
         }
     }
 }

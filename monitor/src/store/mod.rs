@@ -9,8 +9,10 @@ mod database;
 mod events;
 mod key;
 mod rules;
+mod unsaved;
 
 pub use baseline::Summary;
+pub use unsaved::Unsaved;
 
 use std::env;
 use std::fs::DirBuilder;

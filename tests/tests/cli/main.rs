@@ -1,5 +1,7 @@
 //! The command line where it meets the kernel and its rights; the rest of it is tested beside the binary.
 
+mod unit;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};

@@ -23,7 +23,7 @@ const ROUNDS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Programs and maps of a daemon, by kind and id.
-type Objects = BTreeSet<(&'static str, u64)>;
+pub(crate) type Objects = BTreeSet<(&'static str, u64)>;
 
 /// `MONITOR_TEST_STARTS=100` for a hundred.
 #[test]
@@ -187,7 +187,7 @@ fn ask_until(mut stream: TcpStream, stop: &AtomicBool) -> usize {
 
 /// The programs and maps that a process has open (proc(5), `fdinfo`): those of others come and go on this machine.
 #[track_caller]
-fn held_by(pid: u32) -> Objects {
+pub(crate) fn held_by(pid: u32) -> Objects {
     let mut held = Objects::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))
         .expect("the daemon's files")
@@ -207,7 +207,7 @@ fn held_by(pid: u32) -> Objects {
 
 /// The kernel's BPF programs and maps; of other users too.
 #[track_caller]
-fn objects() -> Objects {
+pub(crate) fn objects() -> Objects {
     let mut objects = Objects::new();
     for kind in ["prog", "map"] {
         let output = succeed(Command::new(tool("bpftool")).args(["-j", kind, "list"]));

@@ -70,6 +70,39 @@ fn no_thread_keeps_what_it_does_not_need() {
     drop(daemon.stop());
 }
 
+/// With the rights, the network namespace and the view of `/proc` that the unit in `packaging` gives.
+#[test]
+fn the_units_rights_are_enough() {
+    let Some(_host) = Host::claim(&["unshare", "setpriv", "mount"]) else {
+        return;
+    };
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/monitor.service");
+    let unit = fs::read_to_string(unit).expect("the unit");
+    let bounds = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("CapabilityBoundingSet="));
+    let bounds = bounds.expect("a bounding set").to_lowercase();
+    let rights = bounds.replace("cap_", ",+").replace(' ', "");
+    let inside = format!(
+        "mount -t proc -o subset=pid proc /proc && exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all{rights} \"$@\""
+    );
+    let launch = Launch::new()
+        .config(&format!("[control]\ngroup = \"{GROUP}\"\n"))
+        .behind(&["unshare", "--net", "--mount", "sh", "-c", &inside, "sh"]);
+    let daemon = launch.start();
+    let status = status(&daemon);
+    for row in status["capture"]
+        .as_array()
+        .into_iter()
+        .chain(status["confinement"].as_array())
+        .flatten()
+    {
+        row.expect("/state", "ok");
+    }
+    assert!(daemon.ask(&["reload"]).status.success());
+    drop(daemon.stop());
+}
+
 #[test]
 fn a_daemon_that_is_not_confined_says_so() {
     let Some(_host) = Host::claim(&[]) else { return };

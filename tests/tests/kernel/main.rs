@@ -13,6 +13,7 @@ mod control;
 mod detector;
 mod endings;
 mod ends;
+mod faults;
 mod flows;
 mod headers;
 mod http2;
