@@ -96,7 +96,17 @@ impl PathTemplate {
 
 /// Segments of a path, without the first `/`.
 pub fn split(path: &str) -> impl Iterator<Item = &str> {
-    path.strip_prefix('/').unwrap_or(path).split('/')
+    let mut rest = Some(path.strip_prefix('/').unwrap_or(path));
+    // By hand, as segments are short: `str::split` looks for each one's end with the means for long texts.
+    std::iter::from_fn(move || {
+        let path = rest?;
+        let (segment, after) = match path.bytes().position(|b| b == b'/') {
+            Some(at) => (&path[..at], Some(&path[at + 1..])),
+            None => (path, None),
+        };
+        rest = after;
+        Some(segment)
+    })
 }
 
 impl FromStr for PathTemplate {

@@ -171,10 +171,44 @@ impl Privacy {
     /// ends at the next `&`, in the path at `/`, `;`, `?` or `#`, whatever else is in it. A value that holds a secret
     /// parameter of its own (a redirect, percent-encoded or not) or a URL with a password is hidden whole.
     pub fn redact_target<'a>(&self, target: &'a str) -> Cow<'a, str> {
-        // Most are a plain path.
-        if target.starts_with('/') && !target.bytes().any(|b| matches!(b, b'?' | b'#' | b';')) {
+        if self.is_harmless(target.as_bytes()) {
             return Cow::Borrowed(target);
         }
+        self.redact_any(target)
+    }
+
+    /// What most are: a plain path, alone or with a query of plain words of which none is named like a secret.
+    fn is_harmless(&self, target: &[u8]) -> bool {
+        if target.first() != Some(&b'/') {
+            return false;
+        }
+        let Some(end) = target.iter().position(|b| matches!(b, b'?' | b'#' | b';')) else {
+            return true;
+        };
+        if target[end] != b'?' || self.query != Query::Secrets {
+            return false;
+        }
+        let mut rest = &target[end + 1..];
+        loop {
+            let end = rest.iter().position(|b| !is_word(*b)).unwrap_or(rest.len());
+            let (name, after) = rest.split_at(end);
+            let value = match after {
+                [] => return true,
+                [b'=', value @ ..] if !self.is_listed(name) => value,
+                _ => return false,
+            };
+            let is_plain = |b: &u8| is_word(*b) || matches!(b, b'.' | b'~' | b'+' | b'/');
+            let Some(end) = value.iter().position(|b| !is_plain(b)) else {
+                return true;
+            };
+            if value[end] != b'&' {
+                return false;
+            }
+            rest = &value[end + 1..];
+        }
+    }
+
+    fn redact_any<'a>(&self, target: &'a str) -> Cow<'a, str> {
         let authority = self.redact_authority(target);
         let rest = &target[authority.consumed..];
         let (path, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));

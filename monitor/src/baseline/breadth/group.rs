@@ -72,6 +72,8 @@ pub(super) struct Group {
     pub(super) dirty: bool,
     /// By crowd, drawn since the last hour.
     drawn: Vec<(u32, Lines)>,
+    /// What one does in an hour and in a day, worked out since the last hour.
+    means: [Option<f64>; 2],
 }
 
 /// Crowds of which lines are kept until the hour is over.
@@ -86,6 +88,7 @@ impl Group {
             days: Census::default(),
             dirty: false,
             drawn: Vec::new(),
+            means: [None; 2],
         }
     }
 
@@ -118,8 +121,11 @@ impl Group {
             .expected(ALIKE)
     }
 
-    pub(super) fn expected(&self, pool: &Self, window: Window, crowd: u32) -> f64 {
-        self.of_one(pool, window).mean * f64::from(crowd)
+    /// What so many clients together do.
+    pub(super) fn expected(&mut self, pool: &Self, window: Window, crowd: u32) -> f64 {
+        let mean = self.means[window as usize].unwrap_or_else(|| self.of_one(pool, window).mean);
+        self.means[window as usize] = Some(mean);
+        mean * f64::from(crowd)
     }
 
     /// The lines of so many clients together.
@@ -149,5 +155,6 @@ impl Group {
 
     pub(super) fn forget_lines(&mut self) {
         self.drawn.clear();
+        self.means = [None; 2];
     }
 }
