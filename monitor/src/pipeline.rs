@@ -50,6 +50,7 @@ use crate::incident::Incident;
 use crate::observation::Observation;
 use crate::packet::PacketCounts;
 use crate::protocol::conversation::Message;
+use crate::protocol::reading::Reading;
 use crate::protocol::taps::{PLACES, Taps};
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
 use crate::time::Timestamp;
@@ -113,8 +114,8 @@ pub struct Pipeline {
     programs: Programs,
     names: Names,
     lookups: Lookups,
-    /// What is asked for of requests.
-    taps: Arc<Taps>,
+    /// What conversations share.
+    reading: Arc<Reading>,
     clients: Clients,
     fronts: Fronts,
     identities: Identities,
@@ -156,7 +157,7 @@ impl Pipeline {
             programs: Programs::default(),
             names: Names::default(),
             lookups: Lookups::default(),
-            taps: Arc::new(taps(config)),
+            reading: Arc::new(Reading::new(taps(config))),
             clients: Clients::new(&config.clients),
             fronts: Fronts::default(),
             identities: Identities::new(config),

@@ -8,7 +8,7 @@ use super::{HANDSHAKE, HOLD, Output, Pipeline};
 use crate::event::{Command, Direction, FlowCause, FlowId, FlowSnapshot, Living, Role};
 use crate::flow::{Flow, Transport, end_reason};
 use crate::protocol::conversation::{Conversation, Origin, StreamEnd};
-use crate::protocol::taps::Taps;
+use crate::protocol::reading::Reading;
 use crate::record::{EndReason, FlowEvent};
 
 impl Pipeline {
@@ -67,7 +67,7 @@ impl Pipeline {
         // The kernel knows already that the accepting end will speak for both.
         flow.is_shadow = snapshot.flags.local_peer && snapshot.role == Role::Active;
         if !flow.is_shadow {
-            flow.conversation = conversation_of(snapshot, &self.taps);
+            flow.conversation = conversation_of(snapshot, &self.reading);
         }
         self.insert(flow, out);
         self.pair(snapshot.id, out);
@@ -329,7 +329,7 @@ impl Pipeline {
     }
 }
 
-fn conversation_of(snapshot: &FlowSnapshot, taps: &Arc<Taps>) -> Option<Box<Conversation>> {
+fn conversation_of(snapshot: &FlowSnapshot, reading: &Arc<Reading>) -> Option<Box<Conversation>> {
     let tcp = snapshot.tuple.is_none_or(|tuple| tuple.transport == Transport::Tcp);
     let origin = match snapshot.role {
         Role::Active => Origin::Local,
@@ -337,7 +337,7 @@ fn conversation_of(snapshot: &FlowSnapshot, taps: &Arc<Taps>) -> Option<Box<Conv
         Role::Unknown => Origin::Unknown,
     };
     tcp.then(|| {
-        let mut conversation = Conversation::new(origin, snapshot.flags.joined_late, Arc::clone(taps));
+        let mut conversation = Conversation::new(origin, snapshot.flags.joined_late, Arc::clone(reading));
         for (direction, first) in [Direction::Received, Direction::Sent]
             .into_iter()
             .zip(snapshot.first_bytes)

@@ -36,8 +36,8 @@ impl Pipeline {
             }
             // Its open record was lost; the next one brings the rest.
             let mut flow = Flow::unknown(id, self.now);
-            let taps = Arc::clone(&self.taps);
-            flow.conversation = Some(Box::new(Conversation::new(Origin::Unknown, false, taps)));
+            let reading = Arc::clone(&self.reading);
+            flow.conversation = Some(Box::new(Conversation::new(Origin::Unknown, false, reading)));
             self.insert(flow, out);
         }
         self.converse(id, out, |conversation, messages| conversation.chunk(chunk, messages));

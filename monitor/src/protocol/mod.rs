@@ -9,6 +9,7 @@ pub mod http1;
 pub mod http2;
 pub mod identify;
 pub mod proxy;
+pub mod reading;
 pub mod taps;
 pub mod text;
 pub mod tls;

@@ -17,7 +17,7 @@ use self::undecided::Undecided;
 use super::dns::DnsTcp;
 use super::http1::{Http1, Side};
 use super::http2::Http2;
-use super::taps::Taps;
+use super::reading::Reading;
 use super::tls::Handshake;
 use super::transaction::Transaction;
 use crate::event::{Chunk, Direction};
@@ -31,7 +31,7 @@ const RESPONSE_SNAP: u32 = monitor_common::knobs::Knobs::DEFAULT.response_snap;
 /// One TCP connection.
 #[derive(Debug)]
 pub struct Conversation {
-    taps: Arc<Taps>,
+    reading: Arc<Reading>,
     sent: Stream,
     received: Stream,
     speech: Speech,
@@ -80,11 +80,11 @@ enum Speech {
 }
 
 impl Conversation {
-    /// A connection that `origin` opened; `joined_late` when its beginning was not seen. `taps` are what is asked for of
-    /// its requests.
-    pub fn new(origin: Origin, joined_late: bool, taps: Arc<Taps>) -> Self {
+    /// A connection that `origin` opened; `joined_late` when its beginning was not seen. `reading` is what it shares
+    /// with the others.
+    pub fn new(origin: Origin, joined_late: bool, reading: Arc<Reading>) -> Self {
         Self {
-            taps,
+            reading,
             sent: Stream::default(),
             received: Stream::default(),
             speech: Speech::Undecided(None),
@@ -453,7 +453,7 @@ impl Conversation {
             self.understood += http.understood();
             if let Some((upgraded, beyond)) = http.take_upgraded() {
                 let server = self.client.map(Direction::reverse);
-                self.speech = Speech::Http2(Box::new(Http2::upgraded(upgraded, Arc::clone(&self.taps))));
+                self.speech = Speech::Http2(Box::new(Http2::upgraded(upgraded, Arc::clone(&self.reading))));
                 if let (Some(server), Some(data)) = (server, beyond) {
                     self.data(server, data, out);
                 }

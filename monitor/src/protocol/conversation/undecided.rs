@@ -201,11 +201,11 @@ impl Conversation {
             (App::Dns, _) => self.speech = Speech::Dns(Box::new(DnsTcp::new(self.late))),
             (App::Http2, Guess::Http2Frames(_)) => {
                 let side = self.side(direction);
-                self.speech = Speech::Http2(Box::new(Http2::joined_late(side, Arc::clone(&self.taps))));
+                self.speech = Speech::Http2(Box::new(Http2::joined_late(side, Arc::clone(&self.reading))));
             }
-            (App::Http2, _) => self.speech = Speech::Http2(Box::new(Http2::new(Arc::clone(&self.taps)))),
+            (App::Http2, _) => self.speech = Speech::Http2(Box::new(Http2::new(Arc::clone(&self.reading)))),
             (App::Websocket, _) => self.close(CoverageReason::Unsupported),
-            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late, Arc::clone(&self.taps)))),
+            (App::Http1, _) => self.speech = Speech::Http1(Box::new(Http1::new(self.late, Arc::clone(&self.reading)))),
         }
         if let Speech::Http1(http) = &mut self.speech {
             for direction in held.rewritten {

@@ -16,17 +16,17 @@ pub(super) enum Coding {
     Other,
 }
 
-/// Fields of one header.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fields<'a> {
+/// Fields of one header, whose values are `V`: bytes, or where these are.
+#[derive(Clone, Debug)]
+pub(super) struct Fields<V> {
     /// First `Host`.
-    pub host: Option<&'a [u8]>,
+    pub host: Option<V>,
     /// First `User-Agent`.
-    pub user_agent: Option<&'a [u8]>,
+    pub user_agent: Option<V>,
     /// First `Content-Type`.
-    pub content_type: Option<&'a [u8]>,
+    pub content_type: Option<V>,
     /// First `Location`.
-    pub location: Option<&'a [u8]>,
+    pub location: Option<V>,
     /// First readable `Content-Length`.
     pub length: Option<u64>,
     /// `Transfer-Encoding`, all of them.
@@ -41,7 +41,54 @@ pub(super) struct Fields<'a> {
     pub anomalies: Anomalies,
 }
 
-impl<'a> Fields<'a> {
+impl<V> Default for Fields<V> {
+    fn default() -> Self {
+        Self {
+            host: None,
+            user_agent: None,
+            content_type: None,
+            location: None,
+            length: None,
+            coding: Coding::None,
+            upgrade: None,
+            close: false,
+            keep_alive: false,
+            anomalies: Anomalies::default(),
+        }
+    }
+}
+
+impl<V> Fields<V> {
+    /// The same with other values.
+    pub(super) fn map<'a, W>(&'a self, to: impl Fn(&'a V) -> W) -> Fields<W> {
+        let Self {
+            host,
+            user_agent,
+            content_type,
+            location,
+            length,
+            coding,
+            upgrade,
+            close,
+            keep_alive,
+            anomalies,
+        } = self;
+        Fields {
+            host: host.as_ref().map(&to),
+            user_agent: user_agent.as_ref().map(&to),
+            content_type: content_type.as_ref().map(&to),
+            location: location.as_ref().map(&to),
+            length: *length,
+            coding: *coding,
+            upgrade: *upgrade,
+            close: *close,
+            keep_alive: *keep_alive,
+            anomalies: *anomalies,
+        }
+    }
+}
+
+impl<'a> Fields<&'a [u8]> {
     /// One field; white space around the value is gone already.
     pub(super) fn add(&mut self, name: &[u8], value: &'a [u8]) {
         match name.len() {

@@ -1,13 +1,17 @@
 //! Headers of requests and responses, read by httparse, and what frames the body after them.
 
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use compact_str::CompactString;
 use httparse::Status;
+use memchr::memmem::Finder;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::fields::{Coding, Fields};
-use crate::protocol::taps::{Taken, Taps};
+use crate::protocol::identify::is_tchar;
+use crate::protocol::reading::Reading;
+use crate::protocol::taps::{Taken, Taking};
 use crate::protocol::text::{MAX_TARGET, MAX_TEXT, printable};
 use crate::record::{App, HttpVersion, Request};
 
@@ -100,8 +104,24 @@ pub(super) enum Read<T> {
     Refused,
 }
 
+/// Ends a header.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
 /// Reads a request header at the start of `bytes`.
-pub(super) fn request(bytes: &[u8], taps: &Taps) -> Read<RequestHead> {
+pub(super) fn request(bytes: &[u8], reading: &Reading) -> Read<RequestHead> {
+    let taps = &reading.taps;
+    let familiar = request_line(bytes).and_then(|line| Some((line, block(bytes, line.len)?)));
+    let unknown = match familiar {
+        Some((line, block)) => match reading.memo().find(block) {
+            Ok((fields, taking)) => {
+                let mut head = RequestHead::new(line.method, line.target, line.version, &fields);
+                head.taken = taps.finish(taking, &head.request, true);
+                return Read::Complete(line.len + block.len(), head);
+            }
+            Err(unknown) => Some((unknown, block)),
+        },
+        None => None,
+    };
     let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut read = httparse::Request::new(&mut []);
     let length = match read.parse_with_uninit_headers(bytes, &mut lines) {
@@ -113,14 +133,31 @@ pub(super) fn request(bytes: &[u8], taps: &Taps) -> Read<RequestHead> {
         return Read::Refused;
     };
     let fields = gather(bytes, length, read.headers);
+    let mut taking = Taking::default();
+    for line in read.headers.iter() {
+        taps.field(&mut taking, line.name.as_bytes(), line.value);
+    }
+    if let Some((unknown, block)) = unknown.filter(|(_, block)| ends_at(bytes, block, length)) {
+        reading.memo().keep(unknown, block, &fields, &taking);
+    }
     let mut head = RequestHead::new(method.as_bytes(), target.as_bytes(), version(minor), &fields);
-    let lines = read.headers.iter().map(|line| (line.name.as_bytes(), line.value));
-    head.taken = taps.take(&head.request, lines, true);
+    head.taken = taps.finish(taking, &head.request, true);
     Read::Complete(length, head)
 }
 
 /// Reads a response header at the start of `bytes`.
-pub(super) fn response(bytes: &[u8]) -> Read<ResponseHead> {
+pub(super) fn response(bytes: &[u8], reading: &Reading) -> Read<ResponseHead> {
+    let familiar = status_line(bytes).and_then(|line| Some((line, block(bytes, line.len)?)));
+    let unknown = match familiar {
+        Some((line, block)) => match reading.memo().find(block) {
+            Ok((fields, _)) => {
+                let head = ResponseHead::new(line.status, line.version, &fields);
+                return Read::Complete(line.len + block.len(), head);
+            }
+            Err(unknown) => Some((unknown, block)),
+        },
+        None => None,
+    };
     let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut read = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
@@ -133,12 +170,82 @@ pub(super) fn response(bytes: &[u8]) -> Read<ResponseHead> {
         return Read::Refused;
     };
     let fields = gather(bytes, length, read.headers);
+    if let Some((unknown, block)) = unknown.filter(|(_, block)| ends_at(bytes, block, length)) {
+        reading.memo().keep(unknown, block, &fields, &Taking::default());
+    }
     Read::Complete(length, ResponseHead::new(status, version(minor), &fields))
+}
+
+/// A request line as nearly all write it, with its CRLF. Others are left to httparse.
+#[derive(Clone, Copy, Debug)]
+struct RequestLine<'a> {
+    method: &'a [u8],
+    target: &'a [u8],
+    version: HttpVersion,
+    len: usize,
+}
+
+fn request_line(bytes: &[u8]) -> Option<RequestLine<'_>> {
+    let (method, rest) = bytes.split_at(bytes.iter().position(|b| !is_tchar(*b))?);
+    let rest = rest.strip_prefix(b" ")?;
+    let (target, rest) = rest.split_at(rest.iter().position(|b| !b.is_ascii_graphic())?);
+    let version = match rest.get(..11)? {
+        b" HTTP/1.1\r\n" => HttpVersion::Http11,
+        b" HTTP/1.0\r\n" => HttpVersion::Http10,
+        _ => return None,
+    };
+    let len = method.len() + 1 + target.len() + 11;
+    (!method.is_empty() && !target.is_empty()).then_some(RequestLine {
+        method,
+        target,
+        version,
+        len,
+    })
+}
+
+/// Likewise a status line.
+#[derive(Clone, Copy, Debug)]
+struct StatusLine {
+    status: u16,
+    version: HttpVersion,
+    len: usize,
+}
+
+fn status_line(bytes: &[u8]) -> Option<StatusLine> {
+    let (first, rest) = bytes.split_first_chunk::<9>()?;
+    let version = match first {
+        b"HTTP/1.1 " => HttpVersion::Http11,
+        b"HTTP/1.0 " => HttpVersion::Http10,
+        _ => return None,
+    };
+    let (code, rest) = rest.split_first_chunk::<3>()?;
+    let status = code
+        .iter()
+        .try_fold(0, |status, b| Some(status * 10 + u16::from(b.is_ascii_digit().then(|| b - b'0')?)))?;
+    let rest = rest.strip_prefix(b" ")?;
+    let reason = rest.iter().position(|b| !matches!(b, b' '..=b'~'))?;
+    rest[reason..].starts_with(b"\r\n").then_some(StatusLine {
+        status,
+        version,
+        len: 9 + 3 + 1 + reason + 2,
+    })
+}
+
+/// The fields after a first line of so many bytes, up to the empty line at their end, with that.
+fn block(bytes: &[u8], line: usize) -> Option<&[u8]> {
+    // Without a field the first line's end is the beginning of the end.
+    let end = END.find(&bytes[line - 2..])?;
+    Some(&bytes[line..line + 2 + end])
+}
+
+/// Whether `block` is the last of the first `length` of `bytes`, as httparse read them: a bare LF may end a header, too.
+fn ends_at(bytes: &[u8], block: &[u8], length: usize) -> bool {
+    block.as_ptr_range().end.addr() == bytes.as_ptr().addr() + length
 }
 
 impl RequestHead {
     /// From the parts of the request line and the fields.
-    pub(super) fn new(method: &[u8], target: &[u8], version: HttpVersion, fields: &Fields<'_>) -> Self {
+    pub(super) fn new(method: &[u8], target: &[u8], version: HttpVersion, fields: &Fields<&[u8]>) -> Self {
         let mut anomalies = fields.anomalies;
         if !target.iter().all(u8::is_ascii_graphic) {
             let bad = target.iter().any(|b| b.is_ascii() && !b.is_ascii_graphic());
@@ -190,7 +297,7 @@ impl RequestHead {
 
 impl ResponseHead {
     /// From the status line and the fields.
-    pub(super) fn new(status: u16, version: HttpVersion, fields: &Fields<'_>) -> Self {
+    pub(super) fn new(status: u16, version: HttpVersion, fields: &Fields<&[u8]>) -> Self {
         let mut anomalies = fields.anomalies;
         if fields.coding != Coding::None {
             if fields.length.is_some() {
@@ -245,7 +352,7 @@ impl ResponseHead {
 }
 
 /// RFC 9112 section 9.3.
-const fn persists(version: HttpVersion, fields: &Fields<'_>) -> bool {
+const fn persists(version: HttpVersion, fields: &Fields<&[u8]>) -> bool {
     match version {
         HttpVersion::Http10 => fields.keep_alive && !fields.close,
         HttpVersion::Http11 | HttpVersion::Http2 => !fields.close,
@@ -253,7 +360,7 @@ const fn persists(version: HttpVersion, fields: &Fields<'_>) -> bool {
 }
 
 /// RFC 9112 section 6.3 for requests.
-fn request_framing(version: HttpVersion, fields: &Fields<'_>, anomalies: &mut Anomalies) -> Framing {
+fn request_framing(version: HttpVersion, fields: &Fields<&[u8]>, anomalies: &mut Anomalies) -> Framing {
     if fields.coding != Coding::None {
         if fields.length.is_some() {
             anomalies.add(Anomaly::BothLengths);
@@ -274,7 +381,7 @@ fn request_framing(version: HttpVersion, fields: &Fields<'_>, anomalies: &mut An
     }
 }
 
-fn gather<'a>(bytes: &[u8], length: usize, lines: &[httparse::Header<'a>]) -> Fields<'a> {
+fn gather<'a>(bytes: &[u8], length: usize, lines: &[httparse::Header<'a>]) -> Fields<&'a [u8]> {
     let mut fields = Fields::default();
     for line in lines {
         fields.add(line.name.as_bytes(), line.value);

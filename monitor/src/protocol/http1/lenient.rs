@@ -227,7 +227,7 @@ fn field_lines<'a>(mut rest: &'a [u8], whole: bool, anomalies: &mut Anomalies) -
     lines
 }
 
-fn gather<'a>(lines: &'a [Line<'a>], anomalies: Anomalies) -> Fields<'a> {
+fn gather<'a>(lines: &'a [Line<'a>], anomalies: Anomalies) -> Fields<&'a [u8]> {
     let mut fields = Fields {
         anomalies,
         ..Fields::default()

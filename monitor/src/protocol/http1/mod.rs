@@ -13,11 +13,13 @@ mod fields;
 mod half;
 mod head;
 mod lenient;
+mod memo;
 mod pairing;
 mod reader;
 mod trailer;
 
 pub use self::half::Side;
+pub use self::memo::Memo;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,7 +29,8 @@ use self::anomaly::Anomaly;
 use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
-use super::taps::{Taken, Taps};
+use super::reading::Reading;
+use super::taps::Taken;
 use super::transaction::Transaction;
 use crate::record::{App, CoverageReason, Incomplete, Request};
 use crate::stream::{Absence, Data, Interest, Piece, Skip};
@@ -71,7 +74,7 @@ pub struct Upgraded {
 /// An HTTP/1.x connection.
 #[derive(Debug)]
 pub struct Http1 {
-    taps: Arc<Taps>,
+    reading: Arc<Reading>,
     client: Half,
     server: Half,
     /// Oldest first. Boxed, so that an idle connection keeps a few words.
@@ -104,9 +107,9 @@ pub struct Http1 {
 
 impl Http1 {
     /// A connection of which nothing was read yet; `joined_late` when its beginning was not seen.
-    pub fn new(joined_late: bool, taps: Arc<Taps>) -> Self {
+    pub fn new(joined_late: bool, reading: Arc<Reading>) -> Self {
         Self {
-            taps,
+            reading,
             client: Half::new(joined_late),
             server: Half::new(joined_late),
             exchanges: VecDeque::new(),

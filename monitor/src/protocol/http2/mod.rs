@@ -24,7 +24,7 @@ use self::exchange::Exchange;
 use self::half::{Half, Place};
 use super::conversation::{Evicted, Message, StreamEnd};
 use super::http1::{Side, Upgraded};
-use super::taps::Taps;
+use super::reading::Reading;
 use super::transaction::Transaction;
 use crate::record::{CoverageReason, Incomplete, Request};
 use crate::stream::{Interest, Piece};
@@ -58,7 +58,7 @@ pub struct Http2 {
     anomalies: Anomalies,
     /// Likewise of what the server sent.
     answer_anomalies: Anomalies,
-    taps: Arc<Taps>,
+    reading: Arc<Reading>,
     /// What a long response was announced for; taken by [`Self::take_announced`].
     announced: Option<Box<Transaction>>,
     understood: u64,
@@ -68,28 +68,28 @@ pub struct Http2 {
 
 impl Http2 {
     /// A connection of which nothing was read yet.
-    pub fn new(taps: Arc<Taps>) -> Self {
-        Self::at(Place::Preface(0), Place::Frame, true, taps)
+    pub fn new(reading: Arc<Reading>) -> Self {
+        Self::at(Place::Preface(0), Place::Frame, true, reading)
     }
 
     /// One that was HTTP/1.1, and whose stream 1 answers the request that asked for the change (RFC 7540 section 3.2).
-    pub fn upgraded(upgraded: Upgraded, taps: Arc<Taps>) -> Self {
-        let mut http = Self::new(taps);
+    pub fn upgraded(upgraded: Upgraded, reading: Arc<Reading>) -> Self {
+        let mut http = Self::new(reading);
         http.streams.push_back(Box::new(Exchange::upgraded(upgraded)));
         http.latest = 1;
         http
     }
 
     /// One whose beginning was not seen: the direction of `at` is at a frame.
-    pub fn joined_late(at: Side, taps: Arc<Taps>) -> Self {
+    pub fn joined_late(at: Side, reading: Arc<Reading>) -> Self {
         let (client, server) = match at {
             Side::Client => (Place::Frame, Place::Lost),
             Side::Server => (Place::Lost, Place::Frame),
         };
-        Self::at(client, server, false, taps)
+        Self::at(client, server, false, reading)
     }
 
-    fn at(client: Place, server: Place, whole: bool, taps: Arc<Taps>) -> Self {
+    fn at(client: Place, server: Place, whole: bool, reading: Arc<Reading>) -> Self {
         Self {
             client: Half::new(client, whole),
             server: Half::new(server, whole),
@@ -102,7 +102,7 @@ impl Http2 {
             joined_late: !whole,
             anomalies: Anomalies::default(),
             answer_anomalies: Anomalies::default(),
-            taps,
+            reading,
             announced: None,
             understood: 0,
             not_understood: None,

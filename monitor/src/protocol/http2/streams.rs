@@ -239,14 +239,14 @@ impl Http2 {
     fn end_block(&mut self, side: Side, block: &Block, bytes: &[u8], out: &mut Vec<Message>) {
         let mut fields = Fields::default();
         let mut taking = Taking::default();
-        let taps = std::sync::Arc::clone(&self.taps);
+        let reading = std::sync::Arc::clone(&self.reading);
         let decoder = &mut self.half_mut(side).decoder;
         let result = decoder.decode(bytes, |field| {
             if side == Side::Client
                 && let (Some(name), Some(value)) = (field.name, field.value)
                 && name.first() != Some(&b':')
             {
-                taps.field(&mut taking, name, value);
+                reading.taps.field(&mut taking, name, value);
             }
             fields.add(field);
         });
@@ -303,13 +303,13 @@ impl Http2 {
             return;
         }
         self.latest = self.latest.max(id);
-        let taps = std::sync::Arc::clone(&self.taps);
+        let reading = std::sync::Arc::clone(&self.reading);
         let exchange = self.open(id, out);
         let answered = exchange.has_begun(Side::Server);
         if misused {
             exchange.anomalies.add(Anomaly::BadStreamId);
         }
-        exchange.ask(fields, extent, |request| taps.finish(taking, request, whole));
+        exchange.ask(fields, extent, |request| reading.taps.finish(taking, request, whole));
         if answered {
             self.unasked = self.unasked.saturating_sub(1);
         }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::taps::Logins;
+use crate::protocol::reading::Reading;
+use crate::protocol::taps::{Logins, Taps};
 use crate::protocol::transaction::Transaction;
 use crate::stream::{Absence, Data, Skip};
 use crate::time::Timestamp;
@@ -113,7 +114,7 @@ fn with(indexed: &[u8], name: &str, value: &str) -> Vec<u8> {
 #[test]
 fn logins_are_heard_out() {
     let taps = Taps::new([], [], Logins::new(Vec::new(), true));
-    let mut bench = Bench::new(Http2::new(Arc::new(taps)));
+    let mut bench = Bench::new(Http2::new(Arc::new(Reading::new(taps))));
     bench.say(Side::Client, frame::PREFACE);
     // POST, https, and a path that is literal.
     bench.say(

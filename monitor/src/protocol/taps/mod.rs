@@ -93,7 +93,7 @@ pub struct Taken {
 }
 
 /// What is kept of a request while its fields come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Taking {
     order: FieldOrder,
     taken: Taken,
