@@ -1,6 +1,7 @@
 // HTTP/2 without TLS, both ends: what they did is printed, a line of JSON a transaction.
 // Modes: `mixed` (large bodies both ways between small requests), `many` (as many streams at once as the argument says),
-// `calls` (in the manner of gRPC: status in trailers, a stream of small messages).
+// `calls` (in the manner of gRPC: status in trailers, a stream of small messages), `late` (some requests, `ready`, and others
+// after its input has ended).
 'use strict';
 const http2 = require('node:http2');
 const [address, port, mode, count] = process.argv.slice(2);
@@ -59,6 +60,11 @@ async function main() {
     }
   } else if (mode === 'many') {
     for (let at = 0; at < Number(count); at += 1) all.push(ask(client, 'GET', `/small/${1000 + at}`));
+  } else if (mode === 'late') {
+    for (let at = 0; at < 5; at += 1) await ask(client, 'GET', `/small/${2000 + at}`);
+    console.log('"ready"');
+    await new Promise((resolve) => process.stdin.on('end', resolve).resume());
+    for (let at = 0; at < 10; at += 1) await ask(client, 'GET', `/small/${at % 2 ? 2001 : 3000 + at}`);
   } else {
     for (let at = 0; at < 20; at += 1) {
       all.push(ask(client, 'POST', `/call/${at * 7}`, Buffer.alloc(100 + at), { 'content-type': 'application/grpc+proto', te: 'trailers' }));

@@ -27,6 +27,7 @@ pub mod scenarios;
 pub mod script;
 pub mod segments;
 pub mod shared;
+pub mod soak;
 pub mod tally;
 pub mod truth;
 pub mod wait;

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what the monitor costs the application that it watches, and how fast it replays captures.
+//! `cargo xtask bench`: what the monitor costs the application that it watches, how it fares for long, and how fast it
+//! replays captures.
 
 use anyhow::Result;
 
@@ -22,6 +23,12 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// One daemon for an hour while servers come and go under load: each transaction against their logs, memory, descriptors
+    Soak {
+        /// Passed on: --minutes N, --life SECONDS
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Transactions a second of CPU time when captures are replayed, and the memory that takes; beside Suricata where
     /// that is installed
     Replay {
@@ -36,10 +43,12 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     let workspace = Workspace::find()?;
     match &args.what {
         What::Overhead { arguments } => {
-            let kit = setup::ready(&workspace, Need::Test)?;
-            bpf::build(&workspace, &kit)?;
-            run(cargo::host(&workspace, "build").args(["--release", "--package", "monitor"]))?;
+            live(&workspace)?;
             measure(&workspace, "overhead", arguments)
+        }
+        What::Soak { arguments } => {
+            live(&workspace)?;
+            measure(&workspace, "soak", arguments)
         }
         What::Replay { arguments } => {
             let package = ["--package", "monitor", "--no-default-features", "--features", "replay"];
@@ -49,6 +58,13 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
             measure(&workspace, "replay", &[&directory, arguments.as_slice()].concat())
         }
     }
+}
+
+/// Builds what watches a live host.
+fn live(workspace: &Workspace) -> Result<()> {
+    let kit = setup::ready(workspace, Need::Test)?;
+    bpf::build(workspace, &kit)?;
+    run(cargo::host(workspace, "build").args(["--release", "--package", "monitor"]))
 }
 
 /// Runs a measurement of the member `tests` on the release build.

@@ -35,6 +35,7 @@ mod schema;
 mod scoping;
 mod shapes;
 mod shared;
+mod soak;
 mod uring;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -219,9 +219,9 @@ fn status_line(bytes: &[u8]) -> Option<StatusLine> {
         _ => return None,
     };
     let (code, rest) = rest.split_first_chunk::<3>()?;
-    let status = code
-        .iter()
-        .try_fold(0, |status, b| Some(status * 10 + u16::from(b.is_ascii_digit().then(|| b - b'0')?)))?;
+    let status = code.iter().try_fold(0, |status, b| {
+        Some(status * 10 + u16::from(b.is_ascii_digit().then(|| b - b'0')?))
+    })?;
     let rest = rest.strip_prefix(b" ")?;
     let reason = rest.iter().position(|b| !matches!(b, b' '..=b'~'))?;
     rest[reason..].starts_with(b"\r\n").then_some(StatusLine {

@@ -54,7 +54,11 @@ impl Memo {
         let mut hasher = FxHasher::default();
         hasher.write(block);
         let unknown = Unknown { hash: hasher.finish() };
-        match self.places.get(unknown.place()).and_then(|place| place.known.as_deref()) {
+        match self
+            .places
+            .get(unknown.place())
+            .and_then(|place| place.known.as_deref())
+        {
             Some(known) if *known.block == *block => {
                 let fields = known.fields.map(|range| &block[range.clone()]);
                 Ok((fields, known.taking.clone()))
@@ -109,7 +113,12 @@ mod tests {
     }
 
     fn known(reading: &Reading) -> usize {
-        reading.memo().places.iter().filter(|place| place.known.is_some()).count()
+        reading
+            .memo()
+            .places
+            .iter()
+            .filter(|place| place.known.is_some())
+            .count()
     }
 
     #[test]
@@ -117,7 +126,10 @@ mod tests {
         let reading = reading();
         for (round, expected) in [(0, 0), (1, 1), (2, 1)] {
             let request = format!("GET /{round} HTTP/1.1\r\nHost: h\r\n\r\n");
-            assert!(matches!(head::request(request.as_bytes(), &reading), Read::Complete(..)));
+            assert!(matches!(
+                head::request(request.as_bytes(), &reading),
+                Read::Complete(..)
+            ));
             assert_eq!(known(&reading), expected, "{round}");
         }
     }
@@ -127,7 +139,10 @@ mod tests {
         let reading = reading();
         for number in 0..10 * PLACES {
             let request = format!("GET / HTTP/1.1\r\nHost: h\r\nTraceparent: {number}\r\n\r\n");
-            assert!(matches!(head::request(request.as_bytes(), &reading), Read::Complete(..)));
+            assert!(matches!(
+                head::request(request.as_bytes(), &reading),
+                Read::Complete(..)
+            ));
         }
         assert_eq!(known(&reading), 0);
     }
