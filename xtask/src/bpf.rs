@@ -99,8 +99,8 @@ fn flags(workspace: &Workspace, compiler: &Compiler) -> OsString {
     let architecture = format!("--cfg=bpf_target_arch=\"{ARCH}\"");
     let mut flags = OsString::from(architecture);
     flags.push("\x1f-Clink-arg=--btf");
-    // No path of this machine gets into the object: the same source gives the same code anywhere. (bpf-linker 0.13
-    // still numbers a few BTF types by chance, in the same folder too.) The last match counts.
+    // No path of this machine gets into the object: the same source gives the same bytes anywhere, which `cargo xtask
+    // reproduce` checks. The last match counts.
     let cargo_home = cargo_home().unwrap_or_default();
     let local = [
         (cargo_home.as_path(), "/cargo"),

@@ -10,8 +10,11 @@ mod cargo;
 mod conformance;
 mod fuzz;
 mod lint;
+mod package;
 mod programs;
+mod reproduce;
 mod run;
+mod sbom;
 mod scenarios;
 mod setup;
 mod test;
@@ -48,6 +51,10 @@ enum Command {
     Vm(vm::Args),
     /// Let libFuzzer look for inputs that break an invariant
     Fuzz(fuzz::Args),
+    /// Make an archive of the binary, the unit, the manual, licences and a bill of materials
+    Package(package::Args),
+    /// Make the kernel object twice, in two places, and compare the bytes
+    Reproduce(reproduce::Args),
     /// Formatting, clippy for host and kernel code, licences
     Lint(lint::Args),
     /// Say what building needs, what was found, and what would be installed
@@ -64,6 +71,8 @@ fn main() -> ExitCode {
         Command::Scenarios(args) => scenarios::scenarios(&args),
         Command::Vm(args) => vm::vm(&args),
         Command::Fuzz(args) => fuzz::fuzz(&args),
+        Command::Package(args) => package::package(&args),
+        Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Lint(args) => lint::lint(&args),
         Command::Toolchain(args) => toolchain::toolchain(&args),
     };
