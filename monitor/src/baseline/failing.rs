@@ -10,7 +10,7 @@ use super::latest::{self, Latest};
 use super::majority::Majority;
 use super::share::Share;
 use super::sliding::Sliding;
-use super::tail::Line;
+use super::tail::{Line, beta_binomial};
 use super::ticks::Over;
 use crate::time::Timestamp;
 
@@ -29,6 +29,10 @@ const DEPLOY_LONG: usize = 2;
 /// Three minutes are a deploy's, where what is usual is learned, if so many fail in them, and one of so many.
 const FAILED_DEPLOY: u32 = 2;
 const SHARE_DEPLOY: u32 = 4;
+/// An hour that is this improbable is an event: eight of them are learned as one, once so many hours are known.
+const ODD: f64 = 0.001;
+const ODD_HOURS: u32 = 8;
+const KNOWN_HOURS: u32 = 24;
 /// While learning, so many times the share is supposed.
 const LEARNING: f64 = 4.0;
 /// Failures from which on it shows whether one is behind most of them.
@@ -154,6 +158,10 @@ pub struct Failing {
     hour: Hour,
     learned: Option<Timestamp>,
     share: Share,
+    /// Hours that were learned, as far as it matters.
+    hours: u32,
+    /// Hours that were odd, and how many.
+    odd: (Tally, u32),
     lines: Option<(bool, [Line; 3])>,
     /// Who fails since when.
     majority: Majority<u64>,
@@ -174,6 +182,8 @@ impl Failing {
             latest: Latest::default(),
             hour: Hour::default(),
             learned: None,
+            hours: 0,
+            odd: (Tally::default(), 0),
             share: Share::new(terms.prior.0, terms.prior.1),
             lines: None,
             majority: Majority::default(),
@@ -295,10 +305,32 @@ impl Failing {
 
     /// An hour is over.
     pub fn learn(&mut self, over: Over) {
-        let hour = std::mem::take(&mut self.hour).beyond();
+        let mut hour = std::mem::take(&mut self.hour).beyond();
         if hour.tried == 0 {
             return;
         }
+        let chance = || {
+            beta_binomial(
+                hour.failed.into(),
+                hour.tried.into(),
+                self.share.mean(),
+                self.share.rho(),
+            )
+        };
+        if self.hours >= KNOWN_HOURS && hour.failed > 0 && chance() < ODD.ln() {
+            let (odd, hours) = &mut self.odd;
+            *odd += hour;
+            *hours += 1;
+            if *hours < ODD_HOURS {
+                return;
+            }
+            hour = Tally {
+                tried: odd.tried / ODD_HOURS,
+                failed: odd.failed / ODD_HOURS,
+            };
+            self.odd = (Tally::default(), 0);
+        }
+        self.hours = self.hours.saturating_add(1);
         self.share.learn(over.begin, hour.tried.into(), hour.failed.into());
         (self.learned, self.lines) = (Some(over.begin), None);
     }
@@ -316,6 +348,7 @@ impl Failing {
     /// Takes back what was exported.
     pub fn restore(&mut self, bytes: &[u8]) {
         self.share.restore(bytes);
+        self.hours = KNOWN_HOURS;
         self.lines = None;
     }
 }
@@ -436,6 +469,30 @@ mod tests {
             failing.share
         );
         assert!(sparse(&mut failing, 96 * 60, 40, |n| n % 5 < 3).is_some());
+    }
+
+    // Hours of an attack are no habit; a week of them is.
+    #[test]
+    fn odd_hours_are_learned_slowly() {
+        let mut failing = failing();
+        let mut learn = |from: u64, hours: u64, fails: u64| {
+            for hour in from..from + hours {
+                let begin = at(hour * 60);
+                for n in 0..40 {
+                    failing.add(begin + Duration::from_secs(n * 85), n % 10 < fails, true);
+                }
+                failing.learn(Over {
+                    begin,
+                    is_whole: true,
+                    is_counted: true,
+                });
+            }
+            failing.share.mean()
+        };
+        let before = learn(0, 72, 0);
+        let after = learn(72, 7, 2);
+        assert!(after < before * 1.01, "{before} {after}");
+        assert!(learn(79, 10 * 24, 2) > 0.03);
     }
 
     #[test]

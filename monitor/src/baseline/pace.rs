@@ -126,10 +126,10 @@ pub fn line(usual: &Usual, terms: Terms) -> u64 {
     usual.line(terms.alpha).max(much).max(terms.floor)
 }
 
-/// Whether the hour itself is known.
+/// Whether the hour itself is known, of a day of this kind.
 pub fn knows_the_hour(usual: &Usual) -> bool {
     match usual.by {
-        By::HourOfWeek | By::HourOfDay => true,
+        By::HourOfWeek | By::HourOfDay => usual.knows_day,
         By::Overall => false,
     }
 }

@@ -1,5 +1,6 @@
 //! What a number of a window usually is: by the hour of the week where that is known, else by the hour of the day, else of
-//! all hours. Hours are those of UTC.
+//! all hours. Hours are those of UTC. Days of one kind (Monday to Friday, Saturday and Sunday) are gone by alone as soon as
+//! one was seen: a weekend says nothing of Monday morning.
 //!
 //! The mean of each hour of the latest four weeks is kept, with the greatest window in it. What is usual is the median of the
 //! hours alike (the same hour of the same weekday, or of the latest ten days), so that one bad day of several changes
@@ -106,6 +107,8 @@ pub struct Usual {
     pub windows: u64,
     /// Which hours these are.
     pub by: By,
+    /// Whether a day of this kind was seen at this hour.
+    pub knows_day: bool,
 }
 
 impl Usual {
@@ -196,9 +199,18 @@ impl Seasonal {
         if week.len() >= ALIKE {
             return Some(self.usual_of(&week, self.hours.beside(hour, |days| days % 7 == 0), By::HourOfWeek));
         }
+        let today = hour / 24;
+        let is_alike = |days: u64| days <= DAYS && is_weekend(today) == is_weekend(today.saturating_sub(days));
+        let kind = self.hours.at(hour, is_alike);
+        if !kind.is_empty() && self.hours.at(hour, |days| days <= DAYS).len() >= ALIKE {
+            return Some(self.usual_of(&kind, self.hours.beside(hour, is_alike), By::HourOfDay));
+        }
         let day = self.hours.at(hour, |days| days <= DAYS);
         if day.len() >= ALIKE {
-            return Some(self.usual_of(&day, self.hours.beside(hour, |days| days <= DAYS), By::HourOfDay));
+            return Some(Usual {
+                knows_day: false,
+                ..self.usual_of(&day, self.hours.beside(hour, |days| days <= DAYS), By::HourOfDay)
+            });
         }
         let all = self.hours.before(hour);
         (!all.is_empty()).then(|| self.usual_of(&all, self.hours.by_day(hour), By::Overall))
@@ -228,6 +240,7 @@ impl Seasonal {
             most,
             windows,
             by,
+            knows_day: by != By::Overall,
         }
     }
 
@@ -242,15 +255,21 @@ impl Seasonal {
             most: current.most,
             windows: current.windows.into(),
             by: By::Overall,
+            knows_day: false,
         })
     }
+}
+
+/// Whether a day since the epoch is a Saturday or Sunday: 1970-01-01 was a Thursday.
+fn is_weekend(day: u64) -> bool {
+    (day + 3) % 7 >= 5
 }
 
 /// The most that is learned of a window.
 fn limit(usual: &Usual) -> f64 {
     let times = match usual.by {
-        By::HourOfWeek | By::HourOfDay => CLIPPED,
-        By::Overall => CLIPPED_UNKNOWN,
+        By::HourOfWeek | By::HourOfDay if usual.knows_day => CLIPPED,
+        By::HourOfWeek | By::HourOfDay | By::Overall => CLIPPED_UNKNOWN,
     };
     let scatter = 6.0 * (usual.dispersion * usual.mean).sqrt();
     (times * usual.most as f64).max(usual.mean + scatter).max(1.0)

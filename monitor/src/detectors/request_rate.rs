@@ -107,9 +107,10 @@ impl RequestRate {
         };
         let make = || Place::new(now);
         let place = self.endpoints.see_or_make(now, endpoint, make, Place::weight);
-        if place.add(asker, is_learned) {
+        let is_refused = matches!(status, 401 | 403);
+        if place.add(asker, is_refused, is_learned) {
             self.tell_place(now, Scope::Endpoint(endpoint), Some(record), findings);
-        } else if self.host.add(asker, is_learned) {
+        } else if self.host.add(asker, is_refused, is_learned) {
             self.tell_place(now, Scope::Host, Some(record), findings);
         }
     }

@@ -203,12 +203,16 @@ impl UnusualOrigin {
         };
         new.told = true;
         let (clients, first, sample) = (new.clients, new.first, Arc::clone(&new.sample));
-        let told = Told::origin(kind, origin, (clients, all, line, expected.mean), sample);
-        let case = self.told.add(now, origin, || told.clone());
+        let told = Told::origins(kind, origin, &self.today.told(), (all, line, expected.mean), sample);
+        // A fleet of several countries is one: its actor stays the one that it began with.
+        let key: Arc<str> = "new origins".into();
+        let case = self.told.add(now, &key, || told.clone());
         if case.count == 1 {
             case.reach_back(first, u64::from(clients).saturating_sub(1));
+            case.what = told;
+        } else {
+            case.what.renew(told);
         }
-        case.what = told;
     }
 
     fn may_tell_shift(&mut self, now: Timestamp, record: &Arc<HttpRecord>) {

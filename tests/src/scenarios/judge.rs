@@ -9,6 +9,7 @@ use super::calendar::{DAY, MINUTE, SECOND};
 use super::places;
 use super::replay::{Alert, Told, fingerprint};
 use super::truth::{Actors, Attack, LookAlike, Truth};
+use super::world::World;
 
 /// What came of a scenario.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -198,7 +199,7 @@ impl<'a> Marks<'a> {
             Some((kind, id)) => {
                 names(&self.attack.actors, &self.fingerprints, kind, id, &alert.samples)
                     // The host itself, or what is reached, may stand as the actor of an outbound attack.
-                    || (named && kind == "ip" && self.has_destination(id))
+                    || (named && kind == "ip" && (self.has_destination(id) || is_host(id) && self.is_reached(alert)))
             }
             None => named && (self.has_target(alert) || of_whom(&self.attack.actors, &alert.samples)),
         }
@@ -213,6 +214,12 @@ impl<'a> Marks<'a> {
                     .iter()
                     .any(|endpoint| same_endpoint(endpoint, target))
         })
+    }
+
+    /// Whether most flows in its evidence go to what the attack reaches.
+    fn is_reached(&self, alert: &Alert) -> bool {
+        let of_it = |address: &&IpAddr| self.has_destination(&address.to_string());
+        2 * alert.reached.iter().filter(of_it).count() > alert.reached.len()
     }
 
     fn has_destination(&self, target: &str) -> bool {
@@ -244,6 +251,13 @@ fn names(actors: &Actors, fingerprints: &[String], kind: &str, id: &str, samples
         // What cannot be known beforehand is whose its samples are.
         _ => of_whom(actors, samples),
     }
+}
+
+/// Whether this is the host's own address: who called out, where the process is not known.
+fn is_host(id: &str) -> bool {
+    let host = World::host();
+    id.parse()
+        .is_ok_and(|address: IpAddr| [host.v4, host.v6, host.inside].contains(&address))
 }
 
 /// Whether most of the samples are theirs.
@@ -350,6 +364,7 @@ mod tests {
             actor: actor.map(|(kind, id)| (kind.to_owned(), id.to_owned())),
             targets: targets.iter().map(|&target| target.to_owned()).collect(),
             samples: Vec::new(),
+            reached: Vec::new(),
             told: minute * MINUTE,
             first_seen: minute * MINUTE,
             last_seen: minute * MINUTE,
@@ -395,6 +410,23 @@ mod tests {
         );
         check(false, &alert("user_agent", None, &["GET /orders/{id}"], 150));
         check(false, &alert("auth_failures", None, &["GET /orders"], 150));
+    }
+
+    // Of an address of its own the host has everything to do with what it reaches.
+    #[test]
+    fn the_host_is_judged_by_what_it_reaches() {
+        let mut attack = attack();
+        attack.destinations = vec!["192.0.2.77".to_owned()];
+        let marks = Marks::new(&attack);
+        let mut many = alert("dns_tunnel", Some(("ip", "203.0.113.10")), &[], 150);
+        assert!(!marks.match_alert(&many));
+        many.reached = vec!["192.0.2.77".parse().unwrap()];
+        assert!(marks.match_alert(&many));
+        many.reached = vec!["192.0.2.78".parse().unwrap()];
+        assert!(!marks.match_alert(&many));
+        many.actor = Some(("ip".to_owned(), "203.0.113.11".to_owned()));
+        many.reached = vec!["192.0.2.77".parse().unwrap()];
+        assert!(!marks.match_alert(&many), "another host");
     }
 
     #[test]

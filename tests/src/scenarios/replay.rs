@@ -33,6 +33,9 @@ pub struct Alert {
     pub targets: Vec<String>,
     /// Clients of the samples in its evidence.
     pub samples: Vec<IpAddr>,
+    /// Where the flows of the samples in its evidence go.
+    #[serde(default)]
+    pub reached: Vec<IpAddr>,
     /// When it was first told.
     pub told: u64,
     /// First observation that counts.
@@ -154,6 +157,10 @@ fn alert(record: &Value, told: u64) -> Result<Alert> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten();
+    let addresses = |pointer: &str| {
+        let of = |sample: &Value| sample.pointer(pointer)?.as_str()?.parse().ok();
+        samples.clone().filter_map(of).collect()
+    };
     Ok(Alert {
         id: text(record, "/id"),
         detector: text(record, "/detector"),
@@ -164,9 +171,8 @@ fn alert(record: &Value, told: u64) -> Result<Alert> {
         targets: targets
             .filter_map(|(_, target)| Some(target.as_str()?.to_owned()))
             .collect(),
-        samples: samples
-            .filter_map(|sample| sample.pointer("/client/ip")?.as_str()?.parse().ok())
-            .collect(),
+        samples: addresses("/client/ip"),
+        reached: addresses("/remote/ip"),
         told,
         first_seen: time(record, "/first_seen")?,
         last_seen: time(record, "/last_seen")?,

@@ -66,7 +66,8 @@ fn the_hours_are_told_apart_as_they_are_learned() {
     assert_eq!(Seasonal::new().usual(at(0, 0)), None);
     let (seasonal, _) = learned(4, 1.0);
     let noon = seasonal.usual(at(4, 12)).unwrap();
-    assert_eq!((noon.by, noon.windows), (By::HourOfDay, 48));
+    // Sunday and Saturday say nothing of a Tuesday.
+    assert_eq!((noon.by, noon.windows, noon.knows_day), (By::HourOfDay, 24, true));
     near(noon.mean, 400.0);
     near(noon.median, 400.0);
     near(seasonal.usual(at(4, 3)).unwrap().mean, 20.0);
@@ -76,6 +77,31 @@ fn the_hours_are_told_apart_as_they_are_learned() {
     near(weekday.mean, 400.0);
     near(seasonal.usual(at(26, 12)).unwrap().mean, 80.0);
     assert!((400..480).contains(&weekday.most), "{weekday:?}");
+}
+
+// Who begins on a Saturday knows nothing of Monday, and on Tuesday what Monday was.
+#[test]
+fn a_day_of_another_kind_says_little() {
+    let mut seasonal = Seasonal::new();
+    let saturday = 1;
+    let learn = |seasonal: &mut Seasonal, days: std::ops::Range<u64>, count: u64| {
+        for start in windows(days.start, days.end) {
+            seasonal.add(start, count);
+        }
+        // The hour is over.
+        seasonal.add(at(days.end, 0), 0);
+    };
+    learn(&mut seasonal, saturday..saturday + 2, 5);
+    let monday = seasonal.usual(at(saturday + 2, 9)).unwrap();
+    assert!(
+        !monday.knows_day && !crate::baseline::pace::knows_the_hour(&monday),
+        "{monday:?}"
+    );
+    learn(&mut seasonal, saturday + 2..saturday + 3, 50);
+    let tuesday = seasonal.usual(at(saturday + 3, 9)).unwrap();
+    assert!(tuesday.knows_day, "{tuesday:?}");
+    near(tuesday.mean, 50.0);
+    near(seasonal.usual(at(saturday + 7, 9)).unwrap().mean, 5.0);
 }
 
 #[test]

@@ -190,6 +190,7 @@ fn where_few_ask_one_who_tries_again_and_a_deploy_are_silent() {
         |n| if n % 2 == 0 { 3 } else { n * 7 },
         |n| if n % 2 == 0 { 500 } else { 200 },
     );
+    sparse(&mut world, 420, |n| n * 7, |_| 200);
     for n in 0..25u32 {
         world.sees(&request(&format!("198.51.100.{n}"), "GET /a", 503));
         world.passes_secs(6);

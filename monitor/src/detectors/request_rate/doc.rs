@@ -47,22 +47,23 @@ accounts or objects, a scraper, or a client that has gone mad; all of them cost 
     how: "\
 Requests are counted in windows of 5 minutes and of an hour, by the clock (UTC). What is usual is learned for each endpoint, for \
 the host, and for the busiest client of each window: by the hour of the week where it was seen twice, else by the hour of \
-the last ten days, else of all hours. The scatter (variance by mean) is measured by how far windows were off from what was \
+the last ten days (of Saturdays and Sundays, or of the others, once one of those was seen), else of all hours. The scatter (variance by mean) is measured by how far windows were off from what was \
 expected of them. A window is told as soon as its count passes the smallest number whose tail P(X >= k) in a negative \
 binomial distribution of that mean and scatter is at most alpha; and three times the mean and the most that is usual (ten \
-times while learning, or where only all hours together are known). Fewer than 60 requests in 5 minutes, or 200 in an hour, \
+times while learning, or where no day of the kind, or only all hours together, are known). Fewer than 60 requests in 5 minutes, or 200 in an hour, \
 are never told of an endpoint or the host; of a client not fewer than a probe a second in 5 minutes, and one every ten \
 seconds in an hour, allow by chance (Poisson).
 
-A client that has sent 200 requests has a baseline of its own by hours (512 of them), and is told at its own line, from 100 \
-requests an hour and twice its busiest hour of the latest days on, once that knows the hour. A client is not told below three times what it sent within the latest days. \
+A client that has sent 200 requests has a baseline of its own by hours (512 of them), and is told at its own line, from 200 \
+requests an hour and three times its busiest hour of the latest days on, once that knows the hour. A client is not told below three times what it sent within the latest days. \
 Without any baseline a client is told at 20 requests a second in 5 minutes, or 8 a second in an hour; endpoints and the host \
 are not.
 
 Requests beyond a client's line count to that client alone, those beyond an endpoint's to that endpoint: what is told of one \
 is not told again of the host. Up to four clients that ask for one thing at an even pace (no pause twice another) count as \
 probes, and from their tenth request in a window on to nobody but themselves. Where two thirds of a window are of one client, \
-that one's line decides alone.
+that one's line decides alone. Where most of a window's requests were asked for credentials or refused (401, 403), that is \
+left to auth_failures, credential_stuffing and unknown_credential, up to 20 requests a second in 5 minutes or 8 in an hour.
 
 For rises that no window shows, the deviations of hours are summed (Page's cumulative sum): what is beyond 1.5 standard \
 deviations and half as much again as usual, 3 an hour at most. The line is that of Siegmund's approximation for alpha.

@@ -22,13 +22,13 @@ const PROBE_A_SECOND: f64 = 300.0;
 /// ... and of one every ten seconds in an hour, which is its default.
 const PROBE_EVERY_TEN_SECONDS: f64 = 360.0;
 /// Without a baseline: twenty requests a second of one for five minutes, eight for an hour.
-const UNKNOWN: [u64; 2] = [6_000, 30_000];
+pub(super) const UNKNOWN: [u64; 2] = [6_000, 30_000];
 /// Who has asked so often has a baseline of its own.
 const WANTS_OWN: u64 = 200;
 /// Fewer of one in an hour are no flood.
-const OWN_FLOOR: u64 = 100;
-/// Nor is less than twice the most that it sent in any hour of the latest days.
-const OWN_TIMES: u64 = 2;
+const OWN_FLOOR: u64 = 200;
+/// Nor is less than three times the most that it sent in any hour of the latest days: batches differ.
+const OWN_TIMES: u64 = 3;
 /// Hours from which on a baseline of one's own is gone by.
 const OWN_HOURS: usize = 24;
 /// Requests of a window from which on one who asks for one thing at an even pace is a probe ...
@@ -61,6 +61,8 @@ pub(super) struct Place {
     pub(super) long: Pace,
     /// Who is behind most of what came in the short window.
     pub(super) majority: Majority<u64>,
+    /// Requests of the short window and the long one for which credentials were asked, or refused.
+    pub(super) refused: [u64; 2],
     /// Sum of deviations (Page's).
     pub(super) drift: f64,
     /// The hour that was added to it last: what came, and what is usual.
@@ -76,6 +78,7 @@ impl Place {
             short: Pace::default(),
             long: Pace::default(),
             majority: Majority::default(),
+            refused: [0; 2],
             drift: 0.0,
             drifted: None,
             drift_began: now,
@@ -90,9 +93,17 @@ impl Place {
 
     /// One more request. Whether it is beyond a line.
     #[inline]
-    pub(super) fn add(&mut self, asker: Option<u64>, is_learned: bool) -> bool {
+    pub(super) fn add(&mut self, asker: Option<u64>, is_refused: bool, is_learned: bool) -> bool {
         if self.short.count == 0 {
             self.majority = Majority::default();
+            self.refused[0] = 0;
+        }
+        if self.long.count == 0 {
+            self.refused[1] = 0;
+        }
+        if is_refused {
+            self.refused[0] += 1;
+            self.refused[1] += 1;
         }
         if let Some(asker) = asker {
             self.majority.add(asker);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::doc::DOC;
-use super::subject::{Crowd, Place, Sent, drift_line};
+use super::subject::{Crowd, Place, Sent, UNKNOWN, drift_line};
 use super::{LONG, RequestRate, SHORT};
 use crate::alert::{Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::asker::Asker;
@@ -90,6 +90,12 @@ impl RequestRate {
         };
         // What is of one is a matter of that one's own line.
         if place.majority.has_one() || place.short.count < ENOUGH {
+            return;
+        }
+        // Many passwords, keys or pages tried are a matter of those who judge refusals, up to a flood of them.
+        let n = usize::from(!place.short.is_over());
+        let asked = [place.short.count, place.long.count][n];
+        if place.refused[n] * 2 > asked && asked < UNKNOWN[n] {
             return;
         }
         place.occurrence.add(now, DOC.quiet, false);

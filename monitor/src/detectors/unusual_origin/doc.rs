@@ -59,8 +59,8 @@ that is at most alpha: false_incidents_per_week / detectors that test / 3 tests,
 account is told where nobody comes from it, or where accounts hardly ever move: keys of few partners, say.
 
 New origins of a day: the line is that of a negative binomial distribution of the clients of new countries (and of new \
-networks) of past days, with three days believed of as many as the chance above gives, in groups of four. Told of is each \
-origin with 5 clients or more while the sum is beyond the line.
+networks) of past days, with three days believed of as many as the chance above gives, in groups of four. Told of are the \
+origins with 5 clients or more while the sum is beyond the line, all in one alert, whose actor is the first of them.
 
 Rented machines: their number k among n clients since midnight (UTC), against a beta-binomial distribution with the share of \
 past days (0.02 believed for the weight of 50 clients) and a correlation of 0.02, or a tenth of the share.

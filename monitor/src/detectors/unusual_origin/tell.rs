@@ -14,6 +14,8 @@ const BOTH: f32 = 0.7;
 const ONE: f32 = 0.6;
 const SHIFT: f32 = 0.6;
 const DAY_S: u64 = 86_400;
+/// Origins that an alert names.
+const MOST_NAMED: usize = 8;
 
 /// What is known of an occurrence.
 #[derive(Clone, Debug)]
@@ -81,21 +83,32 @@ impl Told {
         }
     }
 
-    pub(super) fn origin(
+    /// `origins` with their clients, of which the latest that passed the line is `origin`.
+    pub(super) fn origins(
         kind: Kind,
         origin: &Arc<str>,
-        (clients, all, line, expected): (u32, u32, u32, f64),
+        origins: &[(Arc<str>, u32)],
+        (all, line, expected): (u32, u32, f64),
         sample: Arc<HttpRecord>,
     ) -> Self {
         let word = kind.word();
+        let clients: u32 = origins.iter().map(|(_, clients)| clients).sum();
+        let named: Vec<&str> = origins.iter().take(MOST_NAMED).map(|(origin, _)| &**origin).collect();
+        let more = origins.len().saturating_sub(named.len());
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let from = format!("{}{more}", named.join(", "));
         Self {
             actor: kind.actor(origin),
             severity: Severity::Medium,
             confidence: ONE,
-            title: format!("{clients} clients from {origin}, where none came from before"),
+            title: format!("{clients} clients from {from}, where none came from before"),
             summary: format!(
-                "{clients} clients came from {origin} today, a {word} from which none had come before, and {all} in all from \
-                 such, where {expected:.1} are usual"
+                "{clients} clients came today from {from}, where none had come from before, and {all} in all from a {word} of \
+                 that kind, where {expected:.1} are usual"
             ),
             evidence: Evidence {
                 observed: Quantity::Number(all.into()),

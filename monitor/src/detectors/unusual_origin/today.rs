@@ -75,6 +75,14 @@ impl Today {
         self.new[kind.at()].values().map(|new| new.clients).sum()
     }
 
+    /// Origins that are told of, with their clients, those with most first.
+    pub(super) fn told(&self) -> Vec<(Arc<str>, u32)> {
+        let told = self.new.iter().flatten().filter(|(_, new)| new.told);
+        let mut told: Vec<_> = told.map(|(origin, new)| (Arc::clone(origin), new.clients)).collect();
+        told.sort_by_key(|(_, clients)| std::cmp::Reverse(*clients));
+        told
+    }
+
     pub(super) fn add_rented(&mut self, now: Timestamp, organization: Option<&Arc<str>>) {
         self.rented += 1;
         self.rented_first.get_or_insert(now);
