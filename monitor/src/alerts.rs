@@ -259,6 +259,11 @@ impl Desk {
         self.open.values().map(|open| &open.alert)
     }
 
+    /// Whether [`Self::notice`] wants to see more than logins now.
+    pub fn awaits_session(&self) -> bool {
+        self.incidents.awaits_session()
+    }
+
     /// A transaction passes: what incidents learn of it, though no detector says anything.
     pub fn notice(&mut self, now: Timestamp, record: &HttpRecord) {
         self.incidents.follow(now, record);

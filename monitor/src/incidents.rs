@@ -6,6 +6,7 @@
 
 mod book;
 mod case;
+mod let_in;
 mod links;
 mod member;
 mod score;
@@ -20,7 +21,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::alert::{Alert, AlertState, Sample};
+use crate::alert::{ActorKind, Alert, AlertState, Sample};
+use crate::baseline::source::Source;
 use crate::config::Bounds;
 use crate::enrich::identity::IdentityKind;
 use crate::enrich::identity::login::LoginOutcome;
@@ -30,6 +32,8 @@ use crate::time::Timestamp;
 
 use book::{Book, MOST_OF_ONE};
 use case::Case;
+use let_in::LetIn;
+use links::Link;
 use member::Member;
 
 /// An incident is over when all its alerts are and nothing has come for this long: whoever got in comes back within the
@@ -63,6 +67,7 @@ pub struct Incidents {
     most_open: usize,
     open: BTreeMap<Arc<str>, Case>,
     book: Book,
+    let_in: LetIn,
     /// Nothing is due before this; it may be early, never late.
     next_due: Option<Timestamp>,
     counts: IncidentCounts,
@@ -75,6 +80,7 @@ impl Incidents {
             most_open: usize::try_from(bounds.open_alerts.get()).unwrap_or(usize::MAX),
             open: BTreeMap::new(),
             book: Book::default(),
+            let_in: LetIn::default(),
             next_due: None,
             counts: IncidentCounts::default(),
         }
@@ -140,14 +146,25 @@ impl Incidents {
         Some(joined)
     }
 
-    /// A login: where an account of some incident is let in, that goes on.
+    /// Whether a session may follow the login of an account of some incident: then all requests are to be shown.
+    pub fn awaits_session(&self) -> bool {
+        !self.let_in.is_empty()
+    }
+
+    /// A login, or what may follow one: where an account of some incident is let in, that goes on, and with the session that it
+    /// is given there.
     pub fn follow(&mut self, now: Timestamp, record: &HttpRecord) {
+        if let Some((account, session)) = self.let_in.session(now, record) {
+            self.book
+                .follow(now, &account, &Link::Actor(ActorKind::Session, session));
+        }
         let (Some(LoginOutcome::Success), Some(client)) = (record.login, &record.client) else {
             return;
         };
+        let source = Source::from(client.ip);
         for identity in &record.identity {
-            if identity.kind == IdentityKind::Account {
-                self.book.follow(now, &identity.id, client.ip.into());
+            if identity.kind == IdentityKind::Account && self.book.follow(now, &identity.id, &Link::Source(source)) {
+                self.let_in.add(now, &identity.id, source, record);
             }
         }
     }

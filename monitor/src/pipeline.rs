@@ -447,7 +447,7 @@ impl Pipeline {
     /// Shows an observation to the detectors.
     fn observe(&mut self, observation: &Observation, out: &mut Output) {
         if let Observation::Transaction(record) = observation
-            && record.login.is_some()
+            && (record.login.is_some() || self.desk.awaits_session())
         {
             self.desk.notice(self.now, record);
         }

@@ -8,7 +8,6 @@ use super::case::Case;
 use super::links::{self, ENOUGH, Link, Role};
 use super::member::Member;
 use crate::alert::ActorKind;
-use crate::baseline::source::Source;
 use crate::time::Timestamp;
 
 /// Alerts that one incident remembers.
@@ -62,24 +61,25 @@ impl Book {
         }
     }
 
-    /// An account is let in at `source`: the alerts whose evidence has it go on there.
-    pub(super) fn follow(&mut self, now: Timestamp, account: &Arc<str>, source: Source) {
+    /// An account is let in, at a source or with a session: the alerts whose evidence has it go on there. Whether there are any.
+    pub(super) fn follow(&mut self, now: Timestamp, account: &Arc<str>, to: &Link) -> bool {
         let link = Link::Actor(ActorKind::Account, Arc::clone(account));
         let Some(ids) = self.by_link.get(&link).cloned() else {
-            return;
+            return false;
         };
-        for id in ids {
-            let Some(member) = self.members.get_mut(&id) else {
+        for id in &ids {
+            let Some(member) = self.members.get_mut(id) else {
                 continue;
             };
-            let (is_new, gone) = member.follow(now, source);
+            let (is_new, gone) = member.follow(now, to);
             if is_new {
-                remember(&mut self.by_link, &Link::Source(source), &id);
+                remember(&mut self.by_link, to, id);
             }
             if let Some(gone) = gone {
-                unlink(&mut self.by_link, &gone, &id);
+                unlink(&mut self.by_link, &gone, id);
             }
         }
+        !ids.is_empty()
     }
 
     pub(super) fn forget(&mut self, alert: &str) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::links::{self, Link, Role};
 use crate::alert::{Actor, ActorKind, Alert, Pillar, Quantity, Sample, Severity, Target};
-use crate::baseline::source::Source;
 use crate::time::Timestamp;
 
 /// Links of one alert: requests and connections, of which the first tell enough ...
@@ -112,24 +111,33 @@ impl Member {
         (fresh, left_out)
     }
 
-    /// An account of its evidence is let in at `source`: that is where it goes on. Whether that was not known, and the link
-    /// that made room for it.
-    pub(super) fn follow(&mut self, now: Timestamp, source: Source) -> (bool, Option<Link>) {
+    /// An account of its evidence is let in, at a source or with a session: that is where it goes on. Whether that was not
+    /// known, and the link that made room for it.
+    pub(super) fn follow(&mut self, now: Timestamp, link: &Link) -> (bool, Option<Link>) {
         self.followed = self.followed.max(now);
-        let link = Link::Source(source);
-        if let Some((_, role)) = self.links.iter_mut().find(|(known, _)| *known == link) {
+        if let Some((_, role)) = self.links.iter_mut().find(|(known, _)| known == link) {
             *role = Role::Named;
             return (false, None);
         }
+        let link = link.clone();
         if has_room(&self.links, &link) {
             self.links.push((link, Role::Named));
             return (true, None);
         }
-        // One of the many addresses of a flood tells less.
+        // One of the many addresses, or sessions, of a flood tells less.
+        let is_alike = |known: &Link| match link {
+            Link::Source(_) | Link::Network(_) => matches!(known, Link::Source(_) | Link::Network(_)),
+            Link::Actor(..)
+            | Link::Destination(_)
+            | Link::File(_)
+            | Link::Endpoint(_)
+            | Link::Request(..)
+            | Link::Connection(_) => matches!(known, Link::Actor(ActorKind::Session | ActorKind::Token, _)),
+        };
         let other = self
             .links
             .iter_mut()
-            .rfind(|(known, role)| *role == Role::Seen && matches!(known, Link::Source(_) | Link::Network(_)));
+            .rfind(|(known, role)| *role == Role::Seen && is_alike(known));
         match other {
             Some(other) => (true, Some(std::mem::replace(other, (link, Role::Named)).0)),
             None => (false, None),

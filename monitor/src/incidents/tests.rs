@@ -235,6 +235,73 @@ fn an_account_that_was_got_into_is_followed_to_where_it_is_let_in() {
     );
 }
 
+// Hours after the login the address says little; the session that followed it is still the account's.
+#[test]
+fn a_session_that_follows_the_login_is_the_accounts() {
+    let mut room = Room::new();
+    let stuffing = |at, seen: &Made| {
+        found(
+            "credential_stuffing",
+            at,
+            Some((ActorKind::Fingerprint, "h1:1")),
+            "POST /login",
+            &[seen],
+        )
+    };
+    room.file(stuffing(0, &refused("203.0.113.5", 1)));
+    room.file(stuffing(
+        60,
+        &made::login("203.0.113.5", "anna", true).agent("agent", 1),
+    ));
+    assert!(!room.desk.awaits_session());
+    let at = |hours: u64| Timestamp::from_secs(hours * HOUR);
+    let shows = |client: &str, id: &str, agent: &str| {
+        made::request(client, "GET /a", 200)
+            .who(IdentityKind::Session, id, true)
+            .agent(agent, 2)
+    };
+    // Nobody of an incident.
+    room.desk.notice(at(2), &made::login("198.51.100.7", "ben", true).0);
+    assert!(!room.desk.awaits_session());
+    room.desk
+        .notice(at(2), &made::login("198.51.100.7", "anna", true).agent("curl", 2).0);
+    assert!(room.desk.awaits_session());
+    let on = |flow: u64, made: Made| {
+        let mut record = made.0;
+        record.flow.cookie = flow;
+        record
+    };
+    // Another's at the same address, and another address.
+    room.desk
+        .notice(at(2), &on(7, shows("198.51.100.7", "session:other", "browser")));
+    room.desk
+        .notice(at(2), &on(8, shows("198.51.100.8", "session:far", "curl")));
+    room.desk
+        .notice(at(2), &on(9, shows("198.51.100.7", "session:hers", "curl")));
+    assert!(!room.desk.awaits_session(), "one session a login");
+    for (hours, id) in [(5u8, "session:hers"), (6, "session:other"), (7, "session:far")] {
+        let seen = shows(&format!("198.51.{hours}.77"), id, "curl").agent("curl", hours);
+        let actor = Some((ActorKind::Session, id));
+        room.file(found(
+            "response_volume",
+            u64::from(hours) * HOUR,
+            actor,
+            &format!("GET /{hours}"),
+            &[&seen],
+        ));
+    }
+    assert_eq!(
+        room.count(),
+        3,
+        "hers belongs to the first, the others are by themselves"
+    );
+    assert!(
+        room.desk
+            .incidents()
+            .any(|incident| incident.alerts.len() == 2 && incident.title.starts_with("credential stuffing"))
+    );
+}
+
 #[test]
 fn two_attackers_of_one_endpoint_are_two_unless_they_are_one_program() {
     let attack = |room: &mut Room, at, client: &str, order| {
