@@ -15,6 +15,7 @@ pub mod dns_tunnel;
 pub mod enumeration;
 pub mod error_surge;
 pub mod exfiltration;
+pub mod flow_misuse;
 pub mod latency_shift;
 pub mod listed_source;
 pub mod request_anomaly;
@@ -118,6 +119,8 @@ registry! {
     dns_tunnel: DnsTunnel,
     /// Far more is sent to an address outside than ever.
     exfiltration: Exfiltration,
+    /// Steps of a flow left out, or run through at a machine's pace.
+    flow_misuse: FlowMisuse,
     /// Things of others asked for one by one, and one thing that many ask for.
     enumeration: Enumeration,
     /// A client, or a destination of this host, that is on a threat list.
