@@ -184,8 +184,8 @@ fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> 
 pub struct Daemon {
     /// Once everything is attached, give up what is not needed any more: capabilities, writing elsewhere than to the state,
     /// the outputs' folders and the socket's (Landlock), starting programs, mounting, tracing, the network (seccomp). With
-    /// it an output in another folder takes a restart, and files that are read again must be readable to root without
-    /// special rights. Turn it off where a tool must look into the daemon from within (a profiler that is preloaded), or
+    /// it an output in another folder takes a restart, as does one whose folder was removed and made anew, and files that are
+    /// read again must be readable to root without special rights. Turn it off where a tool must look into the daemon from within (a profiler that is preloaded), or
     /// outputs move between folders while it runs.
     pub confine: bool,
 }

@@ -77,7 +77,7 @@ const NEVER: &[libc::c_long] = &[
     // Rights of files, which Landlock leaves alone: every file that the daemon makes is made with its own.
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
+    SYS_FCHMODAT2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_setxattr,
@@ -95,7 +95,8 @@ const NEVER: &[libc::c_long] = &[
     libc::SYS_mknod,
 ];
 
-/// Of Linux 6.13, the same on every architecture; the library has no name for it (asm-generic/unistd.h).
+/// Of Linux 6.6 and 6.13, the same on every architecture; the library does not name them on each (asm-generic/unistd.h).
+const SYS_FCHMODAT2: libc::c_long = 452;
 const SYS_SETXATTRAT: libc::c_long = 463;
 
 /// Refused to the thread that is outside Landlock: all that changes a file system.
@@ -103,7 +104,6 @@ const WRITES: &[libc::c_long] = &[
     // Its flags are in memory, where a filter does not see them.
     libc::SYS_openat2,
     libc::SYS_unlinkat,
-    libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_mkdirat,
     libc::SYS_linkat,
@@ -119,6 +119,11 @@ const WRITES: &[libc::c_long] = &[
     libc::SYS_unlink,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_renameat,
+    // `renameat`, which the library does not name there.
+    #[cfg(target_arch = "aarch64")]
+    38,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_mkdir,
     #[cfg(target_arch = "x86_64")]

@@ -42,6 +42,8 @@ echo $code
 cat > /tmp/monitor.toml <<END
 [learning]
 period = "0s"
+[budget]
+cpu_percent = 100
 END
 monitor run --config /tmp/monitor.toml --state /tmp/state --records http,flow,alert,stats --output /tmp/records 2> /tmp/log &
 daemon=$!
