@@ -124,6 +124,12 @@ impl RequestForgery {
         for found in matches {
             self.matched(now, found, findings);
         }
+        // Pages are named by many: they leave room for what names places on purpose.
+        let is_page = record.links.iter().all(|link| link.named == Where::Referer);
+        if is_page && self.requests.len() >= MOST_RECENT / 2 {
+            self.crowded_out += 1;
+            return;
+        }
         if self.requests.len() >= MOST_RECENT {
             self.requests.pop_front();
             self.crowded_out += 1;
@@ -293,13 +299,17 @@ impl RequestForgery {
 
 /// Whether a request named where a call goes, at the right time; the call is marked then.
 fn meet(request: &Arc<HttpRecord>, call: &mut Call) -> Option<Match> {
-    let link = request.links.iter().find(|link| call.is_to(link))?;
+    let link = request
+        .links
+        .iter()
+        .find(|link| call.is_to(link) && may_be_told(link, call))?;
     if call.began < request.start || request.end() + AFTER < call.began {
         return None;
     }
     let by_place = match link.named {
         Where::Target => 0.8,
         Where::Header | Where::Body => 0.75,
+        Where::Referer => 0.6,
     };
     let confidence = match &call.flow.record.parent {
         Some(parent) if (parent.flow, parent.turn) == (request.flow, request.turn) => 0.95,
@@ -308,13 +318,19 @@ fn meet(request: &Arc<HttpRecord>, call: &mut Call) -> Option<Match> {
         Some(_) => 0.7,
         None => by_place,
     };
-    call.matched = true;
+    // A visitor comes from the page of a service that is called anyway: such a call teaches that it is.
+    call.matched |= link.named != Where::Referer || call.kind != Kind::Outside;
     Some(Match {
         request: Arc::clone(request),
         call: call.clone(),
         link: link.clone(),
         confidence,
     })
+}
+
+/// Pages inside are where people come from whose host asks there, too: of those an address alone is odd.
+fn may_be_told(link: &Link, call: &Call) -> bool {
+    link.named != Where::Referer || call.kind != Kind::Internal || matches!(link.host, Host::Address(_))
 }
 
 fn endpoint(record: &HttpRecord) -> Option<&Arc<str>> {

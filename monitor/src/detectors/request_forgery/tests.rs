@@ -275,3 +275,61 @@ fn names_alone_are_silent() {
     }
     world.is_silent();
 }
+
+// A page as where a visitor comes from, which the host then opens; and pages of sites that visitors do come from.
+#[test]
+fn a_page_that_the_host_opens_is_told_and_pages_of_visitors_are_not() {
+    let mut world = world();
+    for n in 0..40 {
+        let visitor = format!("203.0.113.{n}");
+        world.sees(&naming(
+            &visitor,
+            &format!("blog{}.example", n % 9),
+            None,
+            Where::Referer,
+        ));
+        call(&mut world, Some("api.partner.example"), "198.51.100.80:443", |_| {});
+        world.sees(&naming(&visitor, "wiki.internal.example", None, Where::Referer));
+        call(&mut world, Some("wiki.internal.example"), "10.0.0.8:443", |_| {});
+        world.passes_secs(20);
+    }
+    assert!(world.alerts().is_empty(), "{:#?}", world.alerts());
+    let made = naming(WHO, "cb.interact.example", None, Where::Referer);
+    forged(&mut world, &made, Some("cb.interact.example"), "198.51.100.99:443");
+    world.ends();
+    let raised = world.raised();
+    assert_eq!(raised.len(), 1, "{raised:#?}");
+    assert!((raised[0].confidence - 0.6).abs() < 1e-6 && raised[0].summary.contains("Referer"));
+}
+
+// Who has paid comes back from the provider's page, and the provider is asked whether it is so; it is asked otherwise, too.
+#[test]
+fn a_provider_whose_pages_send_visitors_is_silent() {
+    let mut world = world();
+    call(&mut world, Some("api.pay.example"), "198.51.100.80:443", |_| {});
+    for n in 0..200 {
+        world.passes_secs(2_400);
+        let made = naming(&format!("203.0.113.{n}"), "api.pay.example", None, Where::Referer);
+        forged(&mut world, &made, Some("api.pay.example"), "198.51.100.80:443");
+    }
+    world.is_silent();
+}
+
+// Pages do not push out what names places on purpose.
+#[test]
+fn many_pages_leave_room_for_what_is_named() {
+    let mut world = world();
+    let evil = naming(WHO, "10.0.0.5", None, Where::Target);
+    world.sees(&evil);
+    for n in 0..5_000u32 {
+        world.sees(&naming(
+            "203.0.113.9",
+            &format!("blog{}.example", n % 9),
+            None,
+            Where::Referer,
+        ));
+    }
+    call(&mut world, None, "10.0.0.5:80", |_| {});
+    assert_eq!(world.raised().len(), 1);
+    assert!(world.detector.left_out()[0].1 > 4_000);
+}

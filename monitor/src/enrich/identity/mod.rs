@@ -241,7 +241,7 @@ impl Identities {
                 Tap::Authorization | Tap::Key | Tap::Cookie => found.add(&self.remembered(tap, value, privacy)),
                 Tap::User if asked.trusted => found.account(IdentitySource::Gateway, value),
                 Tap::User => self.untrusted += 1,
-                Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::Place => {}
+                Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::Place | Tap::Page => {}
             }
         }
         self.query(&asked.request.target, &mut found);
@@ -294,7 +294,7 @@ impl Identities {
             Tap::Authorization => self.authorization(value, &mut found),
             Tap::Key => found.secret(IdentityKind::Key, IdentitySource::Header, value),
             Tap::Cookie => found.secret(IdentityKind::Session, IdentitySource::Cookie, value),
-            Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::User | Tap::Place => {}
+            Tap::Forwarded | Tap::ForwardedFor | Tap::Claim | Tap::User | Tap::Place | Tap::Page => {}
         }
         self.memo.put(tag, found.identities.into())
     }

@@ -162,8 +162,7 @@ fn a_call_that_a_request_named_is_told() {
 
 #[test]
 fn a_call_that_no_request_named_is_silent() {
-    let own =
-        "GET /next?to=https://a.example/home&v=1.2.3 HTTP/1.1\r\nHost: a.example\r\nReferer: http://10.0.0.66/\r\n\r\n";
+    let own = "GET /next?to=https://a.example/home&v=1.2.3 HTTP/1.1\r\nHost: a.example\r\nReferer: https://a.example/10.0.0.66/\r\n\r\n";
     for by_kernel in [true, false] {
         let bench = forgery(own, "10.0.0.66:80", by_kernel);
         assert!(alerts(&bench, "request_forgery").is_empty());

@@ -19,6 +19,8 @@ pub enum Where {
     Target,
     /// In a header field.
     Header,
+    /// In `Referer`: as the page that it comes from.
+    Referer,
     /// In its body.
     Body,
 }
@@ -29,6 +31,7 @@ impl Where {
         match self {
             Self::Target => "target",
             Self::Header => "header",
+            Self::Referer => "Referer",
             Self::Body => "body",
         }
     }
@@ -82,6 +85,14 @@ impl Links {
         self.bare(value, Where::Header);
     }
 
+    /// Looks at the page that a request comes from.
+    pub fn referer(&mut self, value: &[u8]) {
+        let scheme = value.iter().position(|b| *b == b':').unwrap_or_default();
+        if let Some(rest) = value[scheme..].strip_prefix(b"://") {
+            self.add(rest, Where::Referer);
+        }
+    }
+
     /// Looks into the next bytes of a body.
     pub fn body(&mut self, bytes: &[u8]) {
         let room = MAX_BODY.saturating_sub(self.looked.into());
@@ -94,11 +105,16 @@ impl Links {
         }
     }
 
-    /// What was found, but for places at `own`, the host that was asked.
+    /// What was found, but for places at `own`, the host that was asked, and pages of its site: those are where its clients
+    /// come from.
     pub fn into_found(mut self, own: Option<&str>) -> Box<[Link]> {
         if let Some(own) = own.filter(|_| !self.found.is_empty()) {
             let own = host_of(own.as_bytes()).map(|(host, _)| host);
-            self.found.retain(|link| Some(&link.host) != own.as_ref());
+            let own_site = own.as_ref().and_then(site);
+            let is_page =
+                |link: &Link| link.named == Where::Referer && own_site.is_some() && site(&link.host) == own_site;
+            self.found
+                .retain(|link| Some(&link.host) != own.as_ref() && !is_page(link));
         }
         self.found.into()
     }
@@ -184,6 +200,17 @@ impl Links {
                 self.found.push(link);
             }
         }
+    }
+}
+
+/// The end of a name by which pages of one site are taken as its own: two labels, or nothing of an address.
+fn site(host: &Host) -> Option<&str> {
+    match host {
+        Host::Name(name) => {
+            let from = name.rmatch_indices('.').nth(1).map_or(0, |(at, _)| at + 1);
+            name.get(from..)
+        }
+        Host::Address(_) => None,
     }
 }
 
@@ -367,6 +394,35 @@ mod tests {
             links.body(&body);
             links.header(&body);
             prop_assert!(links.found.len() <= MAX_LINKS);
+        }
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_places_and_those_of_its_own_are_not() {
+        let found = |referer: &str, own: &str| {
+            let mut links = Links::default();
+            links.referer(referer.as_bytes());
+            let found = links.into_found(Some(own));
+            found
+                .iter()
+                .map(|link| (link.host.clone(), link.named))
+                .collect::<Vec<_>>()
+        };
+        let other = Host::Name("cb.interact.example".into());
+        assert_eq!(
+            found("http://cb.interact.example/landing?x=1", "api.shop.test"),
+            [(other, Where::Referer)]
+        );
+        let address = Host::Address(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 66)));
+        assert_eq!(found("http://10.0.0.66/", "10.0.0.1"), [(address, Where::Referer)]);
+        for (referer, own) in [
+            ("https://www.shop.test/cart", "api.shop.test"),
+            ("https://api.shop.test/", "api.shop.test:443"),
+            ("about:blank", "api.shop.test"),
+            ("://", "api.shop.test"),
+            ("", "api.shop.test"),
+        ] {
+            assert_eq!(found(referer, own), [], "{referer}");
         }
     }
 }

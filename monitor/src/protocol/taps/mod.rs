@@ -16,11 +16,13 @@ pub use self::order::FieldOrder;
 use crate::record::Request;
 
 /// Fields that name a place to go to: of proxies and frameworks that route by them, and of callbacks.
-pub const PLACES: [(&str, Tap); 4] = [
+pub const PLACES: [(&str, Tap); 5] = [
     ("x-forwarded-host", Tap::Place),
     ("x-original-url", Tap::Place),
     ("x-rewrite-url", Tap::Place),
     ("x-callback-url", Tap::Place),
+    // The page that a request comes from: programs that count visits look at it.
+    ("referer", Tap::Page),
 ];
 
 /// Bytes kept of the values of one request, marks included. Servers refuse longer headers (8 KiB, nginx and Apache).
@@ -48,10 +50,12 @@ pub enum Tap {
     Cookie,
     /// A place: looked into, not kept.
     Place,
+    /// `Referer`, likewise.
+    Page,
 }
 
 impl Tap {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Forwarded,
         Self::ForwardedFor,
         Self::Claim,
@@ -60,6 +64,7 @@ impl Tap {
         Self::User,
         Self::Cookie,
         Self::Place,
+        Self::Page,
     ];
 }
 
@@ -157,6 +162,7 @@ impl Taps {
             Tap::Authorization | Tap::Key | Tap::User => taken.keep(tap, value),
             Tap::Claim => taken.claims = true,
             Tap::Place => taken.links.header(value),
+            Tap::Page => taken.links.referer(value),
             Tap::Cookie => {
                 // RFC 6265 section 4.2.1.
                 for pair in value.split(|b| *b == b';') {
