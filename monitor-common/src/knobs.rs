@@ -22,8 +22,12 @@ pub struct Knobs {
     pub exclude_ports: u32,
     /// 1: log through `aya-log`.
     pub debug: u32,
+    /// 1: every program returns at once. What is left of its cost is that of the hooks.
+    pub empty: u32,
+    /// Zero.
+    pub reserved: u32,
 }
-const _: () = assert!(size_of::<Knobs>() == 40);
+const _: () = assert!(size_of::<Knobs>() == 48);
 
 impl Knobs {
     /// What holds with no configuration.
@@ -37,6 +41,8 @@ impl Knobs {
         exclude_cgroups: 0,
         exclude_ports: 0,
         debug: 0,
+        empty: 0,
+        reserved: 0,
     };
 }
 

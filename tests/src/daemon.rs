@@ -52,6 +52,7 @@ pub struct Launch {
     config: String,
     records: String,
     by_config: bool,
+    empty_programs: bool,
     /// A command that ends with the daemon's own in its place.
     behind: Vec<String>,
 }
@@ -66,6 +67,7 @@ impl Launch {
             config: String::new(),
             records: ALL_RECORDS.to_owned(),
             by_config: false,
+            empty_programs: false,
             behind: Vec::new(),
         }
     }
@@ -81,6 +83,13 @@ impl Launch {
     #[must_use]
     pub fn records(mut self, list: &str) -> Self {
         list.clone_into(&mut self.records);
+        self
+    }
+
+    /// With kernel programs that return at once.
+    #[must_use]
+    pub fn with_empty_programs(mut self) -> Self {
+        self.empty_programs = true;
         self
     }
 
@@ -130,6 +139,9 @@ impl Launch {
             if flag != "--output" || !self.by_config {
                 command.arg(flag).arg(self.path(name));
             }
+        }
+        if self.empty_programs {
+            command.arg("--empty-programs");
         }
         command
     }

@@ -130,6 +130,15 @@ http {{
     server {{
         listen {address}:{port} {listen};
         root .;
+        # Reads a body of up to 10 MiB whole, and answers as for the file.
+        location = /upload {{
+            client_max_body_size 0;
+            client_body_buffer_size 11m;
+            proxy_pass_request_body off;
+            proxy_method GET;
+            proxy_set_header Content-Length "";
+            proxy_pass http://{address}:{port}/612;
+        }}
         {proxy}
     }}
 }}

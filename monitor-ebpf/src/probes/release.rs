@@ -11,13 +11,16 @@ use monitor_common::{CAUSE_CLOSE, CLASS_IGNORED, UdpKey};
 
 use crate::flow;
 use crate::kernel::{UDP, socket_state};
-use crate::maps::UDP_FLOWS;
+use crate::maps::{UDP_FLOWS, knob};
 use crate::owner;
 
 /// A socket is released.
 #[cgroup_sock(sock_release)]
 fn monitor_sock_release(ctx: SockContext) -> i32 {
     const PROCEED: i32 = 1;
+    if knob!(empty) != 0 {
+        return PROCEED;
+    }
     let Some(state) = socket_state(ctx.sock.cast()) else {
         return PROCEED;
     };

@@ -55,6 +55,9 @@ fn monitor_egress(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn packet<const DIRECTION: u8>(skb: *mut __sk_buff) {
+    if knob!(empty) != 0 {
+        return;
+    }
     let packet = match parse(skb) {
         Parsed::Packet(packet) => packet,
         Parsed::Other => return count(loss::OTHER_PROTOCOL),

@@ -12,7 +12,7 @@ use aya_ebpf::programs::SockAddrContext;
 use monitor_common::{CLASS_IGNORED, loss};
 
 use crate::kernel::{UDP, make_socket_state};
-use crate::maps::count;
+use crate::maps::{count, knob};
 use crate::owner;
 
 /// Lets the call go on; the monitor never stops one.
@@ -48,6 +48,9 @@ fn monitor_sendmsg6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn note(ctx: *mut bpf_sock_addr) {
+    if knob!(empty) != 0 {
+        return;
+    }
     // SAFETY: reads of the hook's context; null is checked.
     let (protocol, sk) = unsafe { ((*ctx).protocol, (*ctx).__bindgen_anon_1.sk) };
     if protocol != u32::from(UDP) || sk.is_null() {

@@ -16,7 +16,7 @@ use monitor_common::{CAUSE_OWNER, CLASS_IGNORED, RECEIVED, ROLE_PASSIVE, SocketS
 use crate::capture::answered;
 use crate::flow;
 use crate::kernel::{INET, INET6, TCP, load, netns_cookie, socket_state};
-use crate::maps::{CURRENT_REQUESTS, offset};
+use crate::maps::{CURRENT_REQUESTS, knob, offset};
 use crate::owner;
 
 /// `MSG_PEEK`: nothing was taken.
@@ -31,7 +31,7 @@ fn monitor_sock_recv(ctx: BtfTracePointContext) {
     let sk: *mut c_void = ctx.arg::<*mut c_void>(0);
     let ret: i32 = ctx.arg(1);
     let flags: i32 = ctx.arg(2);
-    if ret < 0 || flags & PEEK != 0 {
+    if knob!(empty) != 0 || ret < 0 || flags & PEEK != 0 {
         return;
     }
     let family: u16 = load(sk, offset!(sk_family));

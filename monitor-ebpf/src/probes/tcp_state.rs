@@ -36,7 +36,7 @@ fn monitor_tcp_state(ctx: BtfTracePointContext) {
     let old: i32 = ctx.arg(1);
     let new: i32 = ctx.arg(2);
     let (old, new) = (old as u8, new as u8);
-    if load::<u16>(sk, offset!(sk_protocol)) as u8 != TCP {
+    if knob!(empty) != 0 || load::<u16>(sk, offset!(sk_protocol)) as u8 != TCP {
         return;
     }
     match (old, new) {
@@ -55,6 +55,9 @@ fn monitor_tcp_state(ctx: BtfTracePointContext) {
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 fn monitor_tcp_destroy(ctx: BtfTracePointContext) {
     let sk: *mut core::ffi::c_void = ctx.arg::<*mut core::ffi::c_void>(0);
+    if knob!(empty) != 0 {
+        return;
+    }
     if let Some(state) = socket_state(sk) {
         close(state, sk as usize);
         if knob!(debug) != 0 {

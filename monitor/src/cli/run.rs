@@ -36,16 +36,20 @@ pub(super) struct Run {
     /// Log what the kernel programs see of each connection's life; for debugging the monitor itself, and dear
     #[arg(long)]
     kernel_log: bool,
+    /// Attach kernel programs that return at once, to measure what the hooks alone cost: nothing is seen
+    #[arg(long, hide = true)]
+    empty_programs: bool,
 }
 
 impl Run {
     pub(super) fn run(self, socket: Option<PathBuf>) -> Result<(), Failure> {
         let kernel_log = self.kernel_log;
         log_to_stderr(if kernel_log { "debug" } else { "info" });
-        let config = match &self.config {
+        let mut config = match &self.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
+        config.capture.empty_programs = self.empty_programs;
         require_root()?;
         let directory = store::directory(self.state.as_deref());
         let outputs_are_asked_for = !self.outputs.is_empty();

@@ -54,6 +54,9 @@ pub struct Capture {
     #[serde(deserialize_with = "deferred_closes")]
     #[schemars(range(min = 1, max = 1_048_576))]
     pub deferred_closes: u32,
+    /// The kernel programs return at once: for measuring what the hooks cost by themselves. No setting.
+    #[serde(skip)]
+    pub empty_programs: bool,
 }
 
 impl Default for Capture {
@@ -68,6 +71,7 @@ impl Default for Capture {
             payload_ring: 8 << 20,
             lifecycle_ring: 4 << 20,
             deferred_closes: 65_536,
+            empty_programs: false,
         }
     }
 }

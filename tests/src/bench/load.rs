@@ -1,6 +1,7 @@
 //! One load, and what it took of the host.
 
 use std::fs;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::Plan;
@@ -10,6 +11,109 @@ use crate::namespace::Namespace;
 const TICK: Duration = Duration::from_millis(10);
 /// proc(5): size of a page in `/proc/PID/statm`; 4 KiB on x86-64.
 const PAGE_BYTES: u64 = 4096;
+/// A download and an upload, bytes.
+pub(super) const LARGE: u64 = 10 << 20;
+
+/// What clients do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Load {
+    /// A file of 612 bytes on kept connections, as fast as both cores can.
+    #[default]
+    Small,
+    /// The same, each on a connection of its own.
+    Churn,
+    /// 10 MiB by sendfile(2).
+    Download,
+    /// 10 MiB the other way.
+    Upload,
+    /// The small file at a pace that leaves the machine half idle: what it does to latency is seen here.
+    Half,
+    /// A thousand kept connections, each of which asks once a second.
+    Idle,
+}
+
+impl Load {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Small,
+        Self::Churn,
+        Self::Download,
+        Self::Upload,
+        Self::Half,
+        Self::Idle,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Churn => "churn",
+            Self::Download => "download",
+            Self::Upload => "upload",
+            Self::Half => "half",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// In words.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Small => "612 bytes on kept connections, at saturation",
+            Self::Churn => "612 bytes, a connection each",
+            Self::Download => "10 MiB down by sendfile",
+            Self::Upload => "10 MiB up",
+            Self::Half => "612 bytes on kept connections, paced",
+            Self::Idle => "1,000 kept connections, a request a second each",
+        }
+    }
+
+    /// Whether its rate is that of the clients and not of the machine: then throughput says nothing.
+    pub const fn is_paced(self) -> bool {
+        matches!(self, Self::Half | Self::Idle)
+    }
+
+    /// Arguments of wrk.
+    fn arguments(self, plan: &Plan, port: u16) -> Vec<String> {
+        let connections = match self {
+            Self::Small | Self::Churn | Self::Half => plan.connections,
+            Self::Download | Self::Upload => 4,
+            Self::Idle => 1_000,
+        };
+        let script = |name: &str| {
+            let path = format!("{}/servers/{name}.lua", env!("CARGO_MANIFEST_DIR"));
+            vec!["-s".to_owned(), path]
+        };
+        let (more, path) = match self {
+            Self::Small => (vec![], "612".to_owned()),
+            Self::Churn => (vec!["-H".to_owned(), "Connection: close".to_owned()], "612".to_owned()),
+            Self::Download => (vec![], LARGE.to_string()),
+            Self::Upload => (script("upload"), "upload".to_owned()),
+            Self::Half => (script("half"), "612".to_owned()),
+            Self::Idle => (script("idle"), "612".to_owned()),
+        };
+        let mut arguments = vec![
+            "-t1".to_owned(),
+            format!("-c{connections}"),
+            format!("-d{}s", plan.seconds),
+            "--latency".to_owned(),
+        ];
+        arguments.extend(more);
+        arguments.push(format!("http://127.0.0.1:{port}/{path}"));
+        arguments
+    }
+}
+
+impl FromStr for Load {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|load| load.name() == name)
+            .ok_or_else(|| format!("no load is called {name}: {known}"))
+    }
+}
 
 /// What one load gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,6 +124,10 @@ pub struct Run {
     pub rate: f64,
     /// CPU time of the whole host.
     pub busy: Duration,
+    /// Latency that half of the transactions stayed within, as wrk saw it, microseconds.
+    pub p50_us: f64,
+    /// Likewise 99 of 100.
+    pub p99_us: f64,
 }
 
 impl Run {
@@ -31,29 +139,51 @@ impl Run {
 
 /// Runs wrk with one thread.
 #[track_caller]
-pub(super) fn run(net: &Namespace, port: u16, plan: &Plan) -> Run {
+pub(super) fn run(net: &Namespace, port: u16, load: Load, plan: &Plan) -> Run {
     let before = host_cpu();
-    let connections = format!("-c{}", plan.connections);
-    let duration = format!("-d{}s", plan.seconds);
-    let output = net.run(
-        "wrk",
-        &["-t1", &connections, &duration, &format!("http://127.0.0.1:{port}/612")],
-    );
+    let arguments = load.arguments(plan, port);
+    let output = net.run("wrk", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let busy = host_cpu().saturating_sub(before);
     let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains("Non-2xx"), "{text}");
+    // A connection that the server closes after its answer, as it was asked to, counts as an error of reading.
+    assert!(load == Load::Churn || !text.contains("Socket errors"), "{text}");
+    read(&text, busy).unwrap_or_else(|| panic!("wrk's figures in {text}"))
+}
+
+/// What wrk wrote.
+fn read(text: &str, busy: Duration) -> Option<Run> {
     // "  122468 requests in 2.00s, 102.79MB read"
-    let counted = text.lines().find_map(|line| {
+    let (requests, seconds) = text.lines().find_map(|line| {
         let (requests, rest) = line.trim().split_once(" requests in ")?;
-        let seconds: f64 = rest.split_once("s,")?.0.parse().ok()?;
-        Some((requests.parse::<u64>().ok()?, seconds))
-    });
-    let (requests, seconds) = counted.unwrap_or_else(|| panic!("wrk's count in {text}"));
-    assert!(!text.contains("Socket errors"), "{text}");
-    Run {
+        Some((requests.parse::<u64>().ok()?, micros(rest.split_once(',')?.0)? / 1e6))
+    })?;
+    // "     99%    1.20ms"
+    let percentile = |name: &str| {
+        text.lines()
+            .find_map(|line| micros(line.trim().strip_prefix(name)?.trim()))
+    };
+    Some(Run {
         requests,
         rate: requests as f64 / seconds,
         busy,
-    }
+        p50_us: percentile("50%")?,
+        p99_us: percentile("99%")?,
+    })
+}
+
+/// A time as wrk writes it, microseconds.
+fn micros(text: &str) -> Option<f64> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "us" => 1.0,
+        "ms" => 1e3,
+        "s" => 1e6,
+        "m" => 60e6,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * factor)
 }
 
 /// CPU time of one process, all its threads.
@@ -78,9 +208,30 @@ pub(super) fn process_rss(pid: u32) -> u64 {
         * PAGE_BYTES
 }
 
+/// Time that the kernel programs which a process holds have run, while `kernel.bpf_stats_enabled` was set (proc(5),
+/// `fdinfo`; `bpf_prog_show_fdinfo` in the kernel's source).
+#[track_caller]
+pub(super) fn programs_cpu(pid: u32) -> Duration {
+    let folder = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("the daemon's descriptors");
+    let texts = folder.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let mut seen = std::collections::BTreeSet::new();
+    let nanos = texts.filter_map(|text| {
+        let field = |name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name))?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        };
+        // A link to a program tells its time, too.
+        seen.insert(field("prog_id:")?).then(|| field("run_time_ns:")).flatten()
+    });
+    Duration::from_nanos(nanos.sum())
+}
+
 /// CPU time of all processors that was not idle: user, nice, system, then irq and softirq (proc(5), `/proc/stat`).
 #[track_caller]
-fn host_cpu() -> Duration {
+pub(super) fn host_cpu() -> Duration {
     let text = fs::read_to_string("/proc/stat").expect("the host's statistics");
     let fields: Vec<_> = text
         .lines()
@@ -94,4 +245,28 @@ fn host_cpu() -> Duration {
 
 fn sum<'a>(fields: impl Iterator<Item = &'a str>) -> u32 {
     fields.filter_map(|field| field.parse::<u32>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_wrk() {
+        let text = "  Latency Distribution\n     50%  345.00us\n     75%    1.00ms\n     99%    1.20ms\n  122468 requests in \
+                    2.00s, 102.79MB read\nRequests/sec:  61234.00\n";
+        let run = read(text, Duration::from_secs(3)).expect("figures");
+        assert_eq!((run.requests, run.rate), (122_468, 61_234.0));
+        assert_eq!((run.p50_us, run.p99_us), (345.0, 1_200.0));
+        assert_eq!(micros("1.10m"), Some(66e6));
+        assert_eq!(micros("12"), None);
+    }
+
+    #[test]
+    fn loads_have_names() {
+        for load in Load::ALL {
+            assert_eq!(load.name().parse(), Ok(load));
+        }
+        assert!("none".parse::<Load>().is_err());
+    }
 }

@@ -1,8 +1,10 @@
 //! What the monitor costs: nginx under wrk, with and without it, in alternating order, beside a control.
 //!
-//! The control starts a process that sleeps: how far its ratio strays from 1 is what this machine does by itself.
+//! The control starts a process that sleeps: how far its ratio strays from 1 is what this machine does by itself. The floor is
+//! the monitor with kernel programs that return at once: what is below it the hooks cost, whatever they do.
 
 mod load;
+mod plot;
 pub mod replay;
 mod report;
 mod spread;
@@ -10,11 +12,14 @@ mod spread;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-pub use load::Run;
-pub use report::Report;
+use anyhow::{Result, ensure};
+
+pub use load::{Load, Run};
+pub use plot::plot;
+pub use report::{Report, Reports};
 pub use spread::Spread;
 
-use crate::daemon::Launch;
+use crate::daemon::{Daemon, Launch};
 use crate::host::{Host, tool};
 use crate::namespace::Namespace;
 use crate::nginx::Setup;
@@ -23,10 +28,18 @@ use crate::nginx::Setup;
 const PORT: u16 = 18080;
 /// To attach and to come to rest, before a load begins.
 const SETTLE: Duration = Duration::from_millis(300);
+/// A look at what else the machine does.
+const LOOK: Duration = Duration::from_secs(3);
+/// More of one core than this for others, and what is measured is not what the monitor costs.
+const MOST_OTHERS: f64 = 0.02;
+/// A control whose quartiles are further apart says that it is not, either.
+const MOST_SPREAD: f64 = 0.02;
 
 /// How much is to be measured.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// What clients do, one after the other.
+    pub loads: Vec<Load>,
     /// Rounds, each of them without, with, and with the control.
     pub rounds: usize,
     /// Length of one load, seconds.
@@ -39,17 +52,21 @@ pub struct Plan {
     pub budget: f64,
     /// Length of the look at an idle daemon, seconds.
     pub idle_seconds: u32,
+    /// Reports also what a busy machine gave.
+    pub noisy: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            loads: vec![Load::Small],
             rounds: 20,
             seconds: 2,
             connections: 32,
             records: "alert,stats".to_owned(),
             budget: 100.0,
             idle_seconds: 10,
+            noisy: false,
         }
     }
 }
@@ -61,77 +78,145 @@ pub enum Beside {
     Nothing,
     /// The monitor.
     Monitor,
+    /// The monitor with empty programs.
+    Floor,
     /// A process that sleeps.
     Sleeper,
 }
 
-/// Orders of a round; each kind is first, second and last equally often.
-const ORDERS: [[Beside; 3]; 6] = [
-    [Beside::Nothing, Beside::Monitor, Beside::Sleeper],
-    [Beside::Sleeper, Beside::Nothing, Beside::Monitor],
-    [Beside::Monitor, Beside::Sleeper, Beside::Nothing],
-    [Beside::Monitor, Beside::Nothing, Beside::Sleeper],
-    [Beside::Sleeper, Beside::Monitor, Beside::Nothing],
-    [Beside::Nothing, Beside::Sleeper, Beside::Monitor],
+/// Orders of a round; each kind is at each place equally often, and before and after each other.
+const ORDERS: [[Beside; 4]; 4] = [
+    [Beside::Nothing, Beside::Monitor, Beside::Sleeper, Beside::Floor],
+    [Beside::Monitor, Beside::Floor, Beside::Nothing, Beside::Sleeper],
+    [Beside::Floor, Beside::Sleeper, Beside::Monitor, Beside::Nothing],
+    [Beside::Sleeper, Beside::Nothing, Beside::Floor, Beside::Monitor],
 ];
 
 /// Measures; `None` where this machine cannot, with the reason on standard error.
+///
+/// # Errors
+/// Where the machine is busy with other things, unless the plan takes that.
 #[track_caller]
-pub fn measure(plan: &Plan) -> Option<Report> {
-    let _host = Host::claim(&["nginx", "wrk", "sleep"])?;
+pub fn measure(plan: &Plan) -> Result<Option<Reports>> {
+    let Some(_host) = Host::claim(&["nginx", "wrk", "sleep"]) else {
+        return Ok(None);
+    };
+    let before = load::host_cpu();
+    std::thread::sleep(LOOK);
+    let others = load::host_cpu().saturating_sub(before).as_secs_f64() / LOOK.as_secs_f64();
+    ensure!(
+        plan.noisy || others <= MOST_OTHERS,
+        "other processes take {:.0} % of a core: end them, or take what comes with --noisy true",
+        others * 100.0
+    );
     let net = Namespace::new();
     let server = Setup {
         access_log: false,
+        files: &[612, load::LARGE],
         ..Setup::on(PORT)
     }
     .start(&net);
     let budget = format!("[budget]\ncpu_percent = {}\n", plan.budget);
     let launch = Launch::new().records(&plan.records).config(&budget);
-    let mut report = Report {
+    let mut reports = Reports {
         plan: plan.clone(),
-        ..Report::default()
+        others,
+        ..Reports::default()
     };
-    // The first load of all warms caches that belong to nobody.
-    load::run(&net, PORT, plan);
-    for round in 0..plan.rounds {
-        for beside in ORDERS[round % ORDERS.len()] {
-            match beside {
-                Beside::Nothing => report.without.push(load::run(&net, PORT, plan)),
-                Beside::Sleeper => report.control.push(beside_sleeper(&net, plan)),
-                Beside::Monitor => {
-                    let daemon = launch.start();
-                    std::thread::sleep(SETTLE);
-                    // To load and verify its programs costs it once what ten thousand transactions do.
-                    let before = load::process_cpu(daemon.pid());
-                    let run = load::run(&net, PORT, plan);
-                    let cpu = load::process_cpu(daemon.pid()).saturating_sub(before);
-                    let records = daemon.stop();
-                    report.monitored(run, cpu, &records);
-                }
-            }
-        }
-        report.tell_round(round);
+    for load in &plan.loads {
+        let report = under(*load, plan, &net, &launch);
+        let spread = report.control_spread();
+        ensure!(
+            plan.noisy || spread <= MOST_SPREAD,
+            "{}: a process that only sleeps gave ratios whose quartiles are {spread:.3} apart: the machine is too restless; more \
+             or longer rounds, or --noisy true",
+            load.name()
+        );
+        reports.loads.push(report);
     }
     let daemon = launch.start();
     std::thread::sleep(SETTLE);
     let before = load::process_cpu(daemon.pid());
     std::thread::sleep(Duration::from_secs(u64::from(plan.idle_seconds)));
-    report.idle_cpu = load::process_cpu(daemon.pid()).saturating_sub(before);
-    report.idle_rss_bytes = load::process_rss(daemon.pid());
+    reports.idle_cpu = load::process_cpu(daemon.pid()).saturating_sub(before);
+    reports.idle_rss_bytes = load::process_rss(daemon.pid());
     drop(daemon.stop());
     drop(server);
-    Some(report)
+    Ok(Some(reports))
+}
+
+/// One load.
+#[track_caller]
+fn under(load: Load, plan: &Plan, net: &Namespace, launch: &Launch) -> Report {
+    let mut report = Report {
+        load,
+        ..Report::default()
+    };
+    let run = || load::run(net, PORT, load, plan);
+    // The first of all warms caches that belong to nobody.
+    run();
+    for round in 0..plan.rounds {
+        for beside in ORDERS[round % ORDERS.len()] {
+            match beside {
+                Beside::Nothing => report.without.push(run()),
+                Beside::Sleeper => report.control.push(beside_sleeper(run)),
+                Beside::Floor => {
+                    let (daemon, run, _) = beside_monitor(&launch.clone().with_empty_programs(), run);
+                    daemon.stop();
+                    report.floor.push(run);
+                }
+                Beside::Monitor => {
+                    let (daemon, run, cpu) = beside_monitor(launch, run);
+                    report.rss_bytes = report.rss_bytes.max(load::process_rss(daemon.pid()));
+                    report.monitored(run, cpu, &daemon.stop());
+                }
+            }
+        }
+        report.tell_round(round);
+    }
+    report.kernel_us = kernel_us(launch, run);
+    report
+}
+
+/// A daemon, the load beside it, and the CPU time that it took meanwhile.
+#[track_caller]
+fn beside_monitor(launch: &Launch, run: impl Fn() -> Run) -> (Daemon, Run, Duration) {
+    let daemon = launch.start();
+    std::thread::sleep(SETTLE);
+    // To load and verify its programs costs it once what ten thousand transactions do.
+    let before = load::process_cpu(daemon.pid());
+    let run = run();
+    let cpu = load::process_cpu(daemon.pid()).saturating_sub(before);
+    (daemon, run, cpu)
+}
+
+/// Time in the kernel programs for one transaction, microseconds: in a run of its own, since to measure it costs, too.
+#[track_caller]
+fn kernel_us(launch: &Launch, run: impl Fn() -> Run) -> f64 {
+    const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+    let was = std::fs::read_to_string(SWITCH).unwrap_or_else(|_| "0".to_owned());
+    if std::fs::write(SWITCH, "1").is_err() {
+        return f64::NAN;
+    }
+    let daemon = launch.start();
+    std::thread::sleep(SETTLE);
+    let before = load::programs_cpu(daemon.pid());
+    let run = run();
+    let took = load::programs_cpu(daemon.pid()).saturating_sub(before);
+    drop(daemon.stop());
+    let _ = std::fs::write(SWITCH, was.trim());
+    took.as_secs_f64() * 1e6 / run.requests.max(1) as f64
 }
 
 #[track_caller]
-fn beside_sleeper(net: &Namespace, plan: &Plan) -> Run {
+fn beside_sleeper(run: impl Fn() -> Run) -> Run {
     let mut sleeper = Command::new(tool("sleep"))
         .arg("3600")
         .stdin(Stdio::null())
         .spawn()
         .expect("start sleep");
     std::thread::sleep(SETTLE);
-    let run = load::run(net, PORT, plan);
+    let run = run();
     sleeper.kill().and_then(|()| sleeper.wait()).expect("end sleep");
     run
 }

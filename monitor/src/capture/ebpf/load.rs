@@ -179,6 +179,7 @@ fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets, kernel_lo
         exclude_cgroups: u32::from(!config.exclude_cgroups.is_empty()),
         exclude_ports: u32::from(!config.exclude_ports.is_empty()),
         debug: u32::from(kernel_log),
+        empty: u32::from(config.empty_programs),
         ..Knobs::DEFAULT
     });
     let offsets = Plain(offsets);

@@ -266,11 +266,17 @@ impl RequestHead {
         let has_body = matches!(framing, Framing::Length(_) | Framing::Chunked);
         let meaningless = matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"CONNECT" | b"TRACE");
         anomalies.add_if(has_body && meaningless, Anomaly::UnusualBody);
+        let shown = printable(target, MAX_TARGET);
+        // Where nothing had to be changed the path is the beginning of it.
+        let as_it_is = (shown.as_bytes() == target && target.starts_with(path))
+            .then(|| shown.get(..path.len()))
+            .flatten();
+        let path = as_it_is.map_or_else(|| printable(path, MAX_TARGET), CompactString::from);
         Self {
             request: Box::new(Request {
                 method: printable(method, MAX_TEXT),
-                target: printable(target, MAX_TARGET),
-                path: printable(path, MAX_TARGET),
+                target: shown,
+                path,
                 endpoint: None,
                 documented: None,
                 host: host.map(|v| printable(v, MAX_TEXT)),
