@@ -269,7 +269,9 @@ impl Output {
 
     /// Tries what waits for the last time.
     pub fn finish(&mut self) {
-        self.retry = None;
+        if self.holds() {
+            self.reopen();
+        }
         // Nobody is there any more who could act on a reader that has gone.
         let _ = self.write(&[]);
         let lost = self.held.len() as u64;

@@ -265,3 +265,46 @@ fn a_moved_output_is_opened_anew() {
     let records = daemon.stop();
     assert_eq!(records.0.last().and_then(|record| record.text("/type")), Some("stats"));
 }
+
+#[test]
+fn an_output_whose_folder_was_made_anew_says_so_and_goes_on_when_it_is_back() {
+    let Some(_host) = Host::claim(&["kill"]) else { return };
+    // Not below the socket's folder, where everything may be written.
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let (log, old) = (place.path().join("log"), place.path().join("log.old"));
+    let path = log.join("records.jsonl");
+    let launch = Launch::new()
+        .config(&format!("[output]\npath = {path:?}\n"))
+        .output_by_config();
+    fs::create_dir(&log).expect("make the folder");
+    let daemon = launch.start();
+    if status(&daemon)["confinement"][2].text("/state") != Some("ok") {
+        return monitor_tests::host::skip("this kernel has no Landlock that is whole");
+    }
+    fs::rename(&log, &old).expect("move the folder");
+    fs::create_dir(&log).expect("make another");
+    let hang_up = || {
+        drop(succeed(
+            Command::new(tool("kill")).args(["-HUP", &daemon.pid().to_string()]),
+        ));
+    };
+    hang_up();
+    wait::until("the warning", Duration::from_secs(10), || {
+        let said = daemon.errors();
+        (said.contains("log/records.jsonl: cannot be opened again: Permission denied")).then_some(())
+    });
+    fs::remove_dir(&log).expect("nothing was made there");
+    fs::rename(&old, &log).expect("move it back");
+    hang_up();
+    wait::until("the second signal's work", Duration::from_secs(10), || {
+        (daemon.errors().matches("the configuration was read again").count() == 2).then_some(())
+    });
+    drop(daemon.stop());
+    let told = fs::read_to_string(path).expect("the output");
+    assert!(
+        told.lines()
+            .last()
+            .is_some_and(|line| line.contains("\"type\":\"stats\"")),
+        "{told}"
+    );
+}
