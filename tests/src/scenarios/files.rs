@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::calendar::HOUR;
+use super::calendar::{HOUR, SECOND};
 use super::chance::Chance;
 use super::places::{self, Use};
 use super::service;
@@ -82,9 +82,21 @@ fn configuration(world: &World, detectors: &[String]) -> String {
     if world.kind.documented {
         let _ = writeln!(text, "[openapi]\ndocuments = [\"openapi.json\"]\n");
     }
+    for (from, until) in &world.expected {
+        let [from, until] = [from, until].map(|at| moment(*at));
+        let _ = writeln!(
+            text,
+            "[[expected]]\nfrom = \"{from}\"\nuntil = \"{until}\"\ncomment = \"promotion\"\n"
+        );
+    }
     let _ = writeln!(text, "[learning]\nperiod = \"{}h\"\n", world.learning() / HOUR);
     for detector in detectors {
         let _ = writeln!(text, "[detectors.{detector}]\nenabled = true\n");
     }
     text
+}
+
+/// As the configuration writes a time.
+fn moment(at: u64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second((at / SECOND).cast_signed()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }

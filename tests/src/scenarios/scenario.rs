@@ -10,7 +10,7 @@ use super::attacks::{self, Variant};
 use super::chance::Chance;
 use super::truth::Truth;
 use super::wire::{Tape, exchange, outbound};
-use super::world::{KINDS, Kind, World};
+use super::world::{KINDS, Kind, OTHERS, World};
 use super::{files, world};
 
 /// What is to be made.
@@ -43,7 +43,7 @@ impl Scenario {
             Size::Small => ((3, 0.06), (3, 0.03)),
         };
         let mut chance = Chance::new(seed).fork("worlds");
-        let worlds = KINDS.into_iter().map(|kind| Self {
+        let worlds = KINDS.into_iter().chain(OTHERS).map(|kind| Self {
             kind,
             attack: None,
             days: benign.0,

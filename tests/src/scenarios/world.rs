@@ -41,6 +41,8 @@ pub struct Kind {
     pub documented: bool,
     /// There is a database of cities; else one of countries.
     pub cities: bool,
+    /// There is a promotion, which the configuration expects.
+    pub promoted: bool,
 }
 
 const fn kind(name: &'static str, what: &'static str, [people, employees, phones, partners]: [u64; 4]) -> Kind {
@@ -56,6 +58,7 @@ const fn kind(name: &'static str, what: &'static str, [people, employees, phones
         balanced: false,
         documented: true,
         cities: true,
+        promoted: false,
     }
 }
 
@@ -105,9 +108,30 @@ pub const KINDS: [Kind; 6] = [
     },
 ];
 
+/// Worlds in which something happens once; nobody attacks them.
+pub const OTHERS: [Kind; 2] = [
+    Kind {
+        promoted: true,
+        ..kind(
+            "promotion",
+            "a shop with a promotion that was announced",
+            [120, 0, 30, 1],
+        )
+    },
+    Kind {
+        crawls: 1.0,
+        documented: false,
+        ..kind(
+            "tenants",
+            "ten customers' programs with habits of their own, and their offices",
+            [0, 25, 0, 10],
+        )
+    },
+];
+
 /// The kind of this name.
 pub fn kind_named(name: &str) -> Option<Kind> {
-    KINDS.into_iter().find(|kind| kind.name == name)
+    KINDS.into_iter().chain(OTHERS).find(|kind| kind.name == name)
 }
 
 /// What clients call the host.
@@ -153,6 +177,8 @@ pub struct World {
     pub phones: Vec<(String, IpAddr)>,
     /// Accounts of clerks, who come every day.
     pub clerks: Vec<String>,
+    /// When something is expected, which the configuration says.
+    pub expected: Vec<(u64, u64)>,
     visits: u64,
 }
 
@@ -173,6 +199,7 @@ impl World {
             keys: Vec::new(),
             phones: Vec::new(),
             clerks: Vec::new(),
+            expected: Vec::new(),
             visits: 0,
         };
         habits::live(&mut world);

@@ -13,7 +13,7 @@ use monitor_tests::scenarios::scenario::{Scenario, Size, is_benign};
 const SEED: u64 = 3;
 
 /// An attack of each detector; in benign worlds are all the look-alikes.
-const SCENARIOS: [&str; 20] = [
+const SCENARIOS: [&str; 21] = [
     "benign-storefront",
     "benign-offices",
     "benign-balanced",
@@ -34,6 +34,7 @@ const SCENARIOS: [&str; 20] = [
     "shadow-debug",
     "tunnel-fast",
     "new-destination-named",
+    "evades-by-address-fast",
 ];
 
 #[test]

@@ -22,6 +22,7 @@ mod request_forgery;
 mod response_volume;
 mod scraping;
 mod shadow_endpoint;
+mod timing;
 mod unknown_credential;
 mod unusual_origin;
 
@@ -100,6 +101,7 @@ pub fn all() -> Vec<Variant> {
         &account_anomaly::VARIANTS,
         &attacker_response::VARIANTS,
         &flow_misuse::VARIANTS,
+        &timing::VARIANTS,
     ]
     .into_iter()
     .flatten()

@@ -12,6 +12,7 @@ pub mod partners;
 pub mod peaks;
 pub mod people;
 pub mod phones;
+pub mod promotion;
 pub mod readers;
 pub mod refused;
 pub mod strangers;
@@ -33,6 +34,7 @@ pub fn live(world: &mut World) {
     clerks::live(world);
     buyers::live(world);
     refused::live(world);
+    promotion::live(world);
     outbound::live(world);
     // Last: what the others ask for meanwhile is refused, and tried again.
     deploys::live(world);
