@@ -122,11 +122,21 @@ impl AttackerResponse {
                     .map(|known| (known, hash(&source))),
             )
         };
-        let mut told = false;
-        for (known, alpha) in [identity, address, program].into_iter().zip(self.alphas) {
+        let (mut told, mut explained) = (false, false);
+        for (number, (known, alpha)) in [identity, address, program].into_iter().zip(self.alphas).enumerate() {
             let Some((known, face)) = known else { continue };
-            let seen = Seen { face, answer, record };
-            if known.see(seen) && !told {
+            let seen = Seen {
+                face,
+                answer,
+                record,
+                explained: explained && number == 2,
+            };
+            if !known.see(seen) {
+                continue;
+            }
+            // Somebody who goes on from elsewhere is himself: many of them do not make their program one who evades.
+            explained |= number == 0;
+            if !told {
                 let urgent = !known.occurrence.is_open(now, DOC.quiet);
                 told = tell(now, known, alpha, urgent, &self.beginning, findings);
             }

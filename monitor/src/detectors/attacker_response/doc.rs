@@ -57,7 +57,7 @@ fields). Each of them shows *faces*: addresses with agents, agents, addresses.
 A change is a face that was not seen for ten minutes, and that appears within a minute (or within a quarter of an hour) after \
 another face was refused, which is silent from then on: if that one comes back within ten minutes, it had only waited, and \
 nothing is counted; nor is it while the new face gets blocks, silence or errors alone, as everybody does while something is wrong. A refused \
-face is left once.
+face is left once. What an identity does is no change of its program.
 
 How many of the refused faces of a day may be left by chance follows from how often new faces appear anyway, which is counted from the \
 first refusal on: all that do not follow a refusal, plus one in an hour, over the time; or those of this hour and the last, \

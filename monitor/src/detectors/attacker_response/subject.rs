@@ -103,6 +103,8 @@ pub(super) struct Seen<'a> {
     pub(super) face: u64,
     pub(super) answer: Answer,
     pub(super) record: &'a Arc<HttpRecord>,
+    /// It is somebody known who has changed, once: no change of the program.
+    pub(super) explained: bool,
 }
 
 impl Seen<'_> {
@@ -173,6 +175,10 @@ impl Subject {
             }
             Answer::Given => (face.refused, face.blocked) = (0, None),
             Answer::Other => {}
+        }
+        if seen.explained {
+            self.open.retain(|change| change.to != seen.face || change.goes_on);
+            return false;
         }
         !self.open.is_empty() && seen.is_answered() && self.goes_on(seen)
     }

@@ -145,6 +145,23 @@ fn phones_that_change_networks_are_silent() {
     world.is_silent();
 }
 
+// Nobody else has the app, and everybody leaves the house.
+#[test]
+fn phones_of_a_small_app_are_silent() {
+    let mut world = world();
+    for n in 0..60u32 {
+        let account = format!("walker{n}");
+        let at = |client: String, status| asks(&client, status).who(IdentityKind::Account, &account, true);
+        for status in [200, 403] {
+            world.sees(&at(format!("10.{n}.7.1"), status));
+            world.passes_secs(12);
+        }
+        world.sees(&at(format!("11.{n}.9.1"), 200));
+        world.passes_secs(1_500);
+    }
+    world.is_silent();
+}
+
 #[test]
 fn somebody_who_tries_another_browser_is_silent() {
     let mut world = world();
