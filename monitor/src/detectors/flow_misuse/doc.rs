@@ -47,7 +47,7 @@ requests of it are remembered. Of each endpoint (255 of them; those asked for by
 of these each other endpoint had come before it: before the first time, and between two times. What comes before in at least 85 % of 40 visits by ten askers \
 is a usual step: of several the one that is missing least counts, and beside it the one of the same flow that is, which is one \
 of whose visits at least 40 % go on to the endpoint. What comes between two times is believed from five of \
-them on; until then a step of whose visits 60 % go on is wanted once in the visit. Learned are of an asker and day 64 visits with an endpoint at most, each endpoint that is asked for again \
+them on where it is a flow of which 60 % go on, else of 40; until then such a step is wanted once in the visit. Learned are of an asker and day 64 visits with an endpoint at most, each endpoint that is asked for again \
 once, and none from the third odd one on.
 
 Out of order is a request that lacks one of the two; the shares of visits that lack them are the expectation (two more visits supposed). At a machine's \

@@ -241,6 +241,11 @@ impl Steps {
                 steps: [near; 2],
                 missing,
             });
+            // How often somebody does a thing again is a matter of taste, but where it is a flow.
+            if again.visits < FLOOR {
+                let flow = known.tight.map(|tight| tight.steps[1]);
+                known.usual[1] = known.usual[1].filter(|usual| Some(usual.steps[1]) == flow);
+            }
         }
     }
 
