@@ -60,7 +60,7 @@ const MORE: isize = 4 << 20;
 
 fn times() -> u64 {
     let asked = std::env::var("MONITOR_TEST_FLOOD").ok();
-    asked.map_or(60_000, |text| text.parse().expect("a number"))
+    asked.map_or(20_000, |text| text.parse().expect("a number"))
 }
 
 /// An engine and its clock.
