@@ -7,6 +7,7 @@ mod btf;
 mod cgroup;
 mod kernel_log;
 mod load;
+mod memory;
 mod offsets;
 mod plain;
 mod programs;
