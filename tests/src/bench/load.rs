@@ -256,9 +256,10 @@ mod tests {
         let text = "  Latency Distribution\n     50%  345.00us\n     75%    1.00ms\n     99%    1.20ms\n  122468 requests in \
                     2.00s, 102.79MB read\nRequests/sec:  61234.00\n";
         let run = read(text, Duration::from_secs(3)).expect("figures");
-        assert_eq!((run.requests, run.rate), (122_468, 61_234.0));
-        assert_eq!((run.p50_us, run.p99_us), (345.0, 1_200.0));
-        assert_eq!(micros("1.10m"), Some(66e6));
+        let whole = |figure: f64| figure.round() as u64;
+        assert_eq!((run.requests, whole(run.rate)), (122_468, 61_234));
+        assert_eq!((whole(run.p50_us), whole(run.p99_us)), (345, 1_200));
+        assert_eq!(micros("1.10m").map(whole), Some(66_000_000));
         assert_eq!(micros("12"), None);
     }
 
