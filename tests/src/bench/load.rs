@@ -256,10 +256,16 @@ mod tests {
         let text = "  Latency Distribution\n     50%  345.00us\n     75%    1.00ms\n     99%    1.20ms\n  122468 requests in \
                     2.00s, 102.79MB read\nRequests/sec:  61234.00\n";
         let run = read(text, Duration::from_secs(3)).expect("figures");
-        let whole = |figure: f64| figure.round() as u64;
-        assert_eq!((run.requests, whole(run.rate)), (122_468, 61_234));
-        assert_eq!((whole(run.p50_us), whole(run.p99_us)), (345, 1_200));
-        assert_eq!(micros("1.10m").map(whole), Some(66_000_000));
+        assert_eq!(run.requests, 122_468);
+        let minutes = micros("1.10m").expect("a time");
+        for (found, expected) in [
+            (run.rate, "61234"),
+            (run.p50_us, "345"),
+            (run.p99_us, "1200"),
+            (minutes, "66000000"),
+        ] {
+            assert_eq!(format!("{found:.0}"), expected);
+        }
         assert_eq!(micros("12"), None);
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Report, Reports, Spread};
 
 /// Pixels of the part that bars are drawn in, between this ratio and one.
-const WIDTH: f64 = 480.0;
+const WIDTH: usize = 480;
 const FROM: f64 = 0.6;
 const ROW: usize = 44;
 const LEFT: usize = 90;
@@ -14,7 +14,7 @@ const LEFT: usize = 90;
 /// from quartile to quartile.
 pub fn plot(reports: &Reports) -> String {
     let rows: Vec<&Report> = reports.loads.iter().filter(|report| !report.load.is_paced()).collect();
-    let (width, height) = (LEFT + WIDTH as usize + 70, ROW * rows.len() + 50);
+    let (width, height) = (LEFT + WIDTH + 70, ROW * rows.len() + 50);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
          font-size=\"12\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n\
@@ -41,7 +41,7 @@ pub fn plot(reports: &Reports) -> String {
 }
 
 fn place(ratio: f64) -> f64 {
-    LEFT as f64 + (ratio.clamp(FROM, 1.05) - FROM) / (1.0 - FROM) * WIDTH
+    LEFT as f64 + (ratio.clamp(FROM, 1.05) - FROM) / (1.0 - FROM) * WIDTH as f64
 }
 
 fn bar(out: &mut String, y: usize, spread: Spread, color: &str) {
