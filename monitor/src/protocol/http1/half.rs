@@ -159,9 +159,11 @@ impl Half {
         }
     }
 
-    /// Bytes held of a header.
+    /// Bytes that are allocated for a header: what is bounded is memory, and room grows by doubling.
     pub(super) fn held_bytes(&self) -> usize {
-        self.collected.as_ref().map_or(0, |collected| collected.bytes.len())
+        self.collected
+            .as_ref()
+            .map_or(0, |collected| collected.bytes.capacity())
     }
 
     /// Within a body whose end only the next message tells.
