@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bench::Spread;
+use crate::bench::{Spread, process_rss};
 use crate::daemon::{Daemon, Launch, is_unoptimized};
 use crate::host::Host;
 use crate::namespace::Namespace;
@@ -126,7 +126,7 @@ pub fn run(plan: Plan) -> Option<Report> {
         let life = Life {
             transactions: truth.transactions.len(),
             connections: truth.connections(),
-            rss_bytes: status(daemon.pid(), "VmRSS:") * 1024,
+            rss_bytes: process_rss(daemon.pid()),
             descriptors: fs::read_dir(format!("/proc/{}/fd", daemon.pid())).map_or(0, Iterator::count),
             threads: status(daemon.pid(), "Threads:") as usize,
         };

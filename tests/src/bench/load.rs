@@ -199,7 +199,7 @@ pub(super) fn process_cpu(pid: u32) -> Duration {
 
 /// Resident memory of one process, bytes.
 #[track_caller]
-pub(super) fn process_rss(pid: u32) -> u64 {
+pub fn process_rss(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).expect("the daemon's memory");
     text.split(' ')
         .nth(1)

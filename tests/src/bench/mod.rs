@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-pub use load::{Load, Run};
+pub use load::{Load, Run, process_rss};
 pub use plot::plot;
 pub use report::{Report, Reports};
 pub use spread::Spread;
@@ -193,19 +193,38 @@ fn beside_monitor(launch: &Launch, run: impl Fn() -> Run) -> (Daemon, Run, Durat
 /// Time in the kernel programs for one transaction, microseconds: in a run of its own, since to measure it costs, too.
 #[track_caller]
 fn kernel_us(launch: &Launch, run: impl Fn() -> Run) -> f64 {
-    const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
-    let was = std::fs::read_to_string(SWITCH).unwrap_or_else(|_| "0".to_owned());
-    if std::fs::write(SWITCH, "1").is_err() {
+    let Some(_counting) = Counting::begin() else {
         return f64::NAN;
-    }
+    };
     let daemon = launch.start();
     std::thread::sleep(SETTLE);
     let before = load::programs_cpu(daemon.pid());
     let run = run();
     let took = load::programs_cpu(daemon.pid()).saturating_sub(before);
     drop(daemon.stop());
-    let _ = std::fs::write(SWITCH, was.trim());
     took.as_secs_f64() * 1e6 / run.requests.max(1) as f64
+}
+
+/// The kernel counts the time of its programs; as it was before when dropped, also by a measurement that fails.
+struct Counting {
+    before: String,
+}
+
+impl Counting {
+    /// Of the kernel's settings (`kernel.bpf_stats_enabled`, sysctl/kernel.rst).
+    const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+    fn begin() -> Option<Self> {
+        let before = std::fs::read_to_string(Self::SWITCH).ok()?;
+        std::fs::write(Self::SWITCH, "1").ok()?;
+        Some(Self { before })
+    }
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        let _ = std::fs::write(Self::SWITCH, self.before.trim());
+    }
 }
 
 #[track_caller]
