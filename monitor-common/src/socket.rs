@@ -23,6 +23,8 @@ pub const LEFT_OUT_DUPLEX: u8 = 1;
 pub const LEFT_OUT_BUDGET: u8 = 2;
 
 /// One direction of a socket; written by that direction's hook alone, read by both.
+///
+/// The first 64 bytes are what an ordinary segment needs: a cache line, which the other direction's CPU takes once a turn.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Half {
@@ -30,8 +32,6 @@ pub struct Half {
     pub bytes: u64,
     /// When payload last moved, `CLOCK_MONOTONIC` nanoseconds.
     pub last_ns: u64,
-    /// When tokens were last added to the duplex budget.
-    pub refill_ns: u64,
     /// `bytes` at the last progress record.
     pub reported_bytes: u64,
     /// Sequence number after the highest payload byte seen.
@@ -66,6 +66,8 @@ pub struct Half {
     pub head_have: u8,
     /// HTTP/2: 1 when the duplex budget did not allow to copy all that is wanted of the current segment.
     pub cut: u8,
+    /// When tokens were last added to the duplex budget.
+    pub refill_ns: u64,
     /// HTTP/2: the first of those bytes: length and kind.
     pub head: [u8; 4],
     /// HTTP/2: bytes of the current segment that were gone through.
@@ -74,8 +76,10 @@ pub struct Half {
     pub frame_left: u32,
     /// HTTP/2: how many of those, from the first on, are copied.
     pub frame_copy: u32,
+    /// Always 0: fills the second line.
+    pub reserved: [u64; 5],
 }
-const _: () = assert!(size_of::<Half>() == 88);
+const _: () = assert!(size_of::<Half>() == 128 && core::mem::offset_of!(Half, refill_ns) == 64);
 
 /// TCP counters as the kernel keeps them, at one moment.
 #[repr(C)]
@@ -105,63 +109,71 @@ pub struct TcpCounters {
 const _: () = assert!(size_of::<TcpCounters>() == 48);
 
 /// All that the kernel programs keep of one socket; freed with it.
+///
+/// The two directions of a connection are often at work on two CPUs, so what one of them writes with every message must not
+/// lie beside what the other reads. The kernel puts the value 8 bytes into a cache line (`struct
+/// bpf_local_storage_data`, `include/linux/bpf_local_storage.h`): first what is read with every segment and hardly
+/// ever written, then the directions, each at the beginning of a line.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketState {
     /// Socket cookie.
     pub cookie: u64,
-    /// When the flow began, or was first seen.
-    pub opened_ns: u64,
-    /// When a progress record was last written.
-    pub reported_ns: u64,
-    /// The ends (for UDP: the first peer).
-    pub tuple: Tuple,
+    /// Number of the connection on this socket, from 1.
+    pub generation: u32,
+    /// `FLOW_` bits.
+    pub flags: u32,
+    /// Policy epoch last looked up.
+    pub policy_epoch: u32,
+    /// `CLASS_`.
+    pub class: u8,
+    /// 1 once an open record was written.
+    pub opened: u8,
+    /// 1 while the close record of this generation is yet to be written.
+    pub live: u8,
+    /// 1 while a record is due: it found the ring full, or waits for the next request.
+    pub untold: u8,
+    /// 1 while the request at hand is not copied since the monitor is over its CPU budget: nor is what answers it.
+    pub passed_over: u8,
+    /// 1 once `saved` is filled.
+    pub saved_valid: u8,
+    /// Last TCP state seen before CLOSE.
+    pub state: u8,
+    /// Always 0.
+    pub reserved: u8,
+    /// `sk_err` at →CLOSE.
+    pub error: u16,
+    /// Turns that looked like no protocol that is read.
+    pub misses: u16,
     /// Latest owner.
     pub owner: Owner,
+    /// The ends (for UDP: the first peer).
+    pub tuple: Tuple,
+    /// When a progress record was last written.
+    pub reported_ns: u64,
+    /// [`crate::RECEIVED`] and [`crate::SENT`].
+    pub half: [Half; 2],
+    /// Turn of the request last read by a process (passive sockets).
+    pub read_turn: u32,
+    /// Thread that read it; its count of requests in flight is to be taken down by the response.
+    pub reader_tid: u32,
+    /// Turn of the first request that `owner` read.
+    pub owner_turn: u32,
+    /// Owners so far, modulo 2^16.
+    pub owner_changes: u16,
+    /// Always 0.
+    pub reserved_too: u16,
+    /// When the flow began, or was first seen.
+    pub opened_ns: u64,
     /// The request behind a connect.
     pub parent: Parent,
     /// Counters at →CLOSE: a disconnect zeroes the socket's.
     pub saved: TcpCounters,
     /// Counters at first sight of a connection older than the monitor.
     pub base: TcpCounters,
-    /// [`crate::RECEIVED`] and [`crate::SENT`].
-    pub half: [Half; 2],
-    /// Number of the connection on this socket, from 1.
-    pub generation: u32,
-    /// `FLOW_` bits.
-    pub flags: u32,
-    /// Turn of the request last read by a process (passive sockets).
-    pub read_turn: u32,
-    /// Thread that read it; its count of requests in flight is to be taken down by the response.
-    pub reader_tid: u32,
-    /// Policy epoch last looked up.
-    pub policy_epoch: u32,
-    /// Turn of the first request that `owner` read.
-    pub owner_turn: u32,
-    /// Turns that looked like no protocol that is read.
-    pub misses: u16,
-    /// `sk_err` at →CLOSE.
-    pub error: u16,
-    /// `CLASS_`.
-    pub class: u8,
-    /// 1 once an open record was written.
-    pub opened: u8,
-    /// 1 once `saved` is filled.
-    pub saved_valid: u8,
-    /// Last TCP state seen before CLOSE.
-    pub state: u8,
-    /// 1 while the close record of this generation is yet to be written.
-    pub live: u8,
-    /// 1 while a record is due: it found the ring full, or waits for the next request.
-    pub untold: u8,
-    /// Owners so far, modulo 2^16.
-    pub owner_changes: u16,
-    /// 1 while the request at hand is not copied since the monitor is over its CPU budget: nor is what answers it.
-    pub passed_over: u8,
-    /// Always 0.
-    pub reserved: [u8; 3],
 }
-const _: () = assert!(size_of::<SocketState>() == 24 + 48 + 32 + 24 + 48 + 48 + 176 + 40);
+const _: () = assert!(size_of::<SocketState>() == 120 + 256 + 24 + 24 + 48 + 48);
+const _: () = assert!((core::mem::offset_of!(SocketState, half) + 8).is_multiple_of(64));
 
 /// Key of `CLOSED`, `POLICIES` and `TAILS`.
 #[repr(C)]

@@ -145,8 +145,9 @@ pub(crate) fn segment<const DIRECTION: u8>(
     } else {
         false
     };
-    let half = &mut state.half[DIRECTION as usize];
-    if left_out && half.tail != 2 {
+    // Of what is not read nobody waits for the end.
+    if left_out && state.passed_over == 0 && state.half[DIRECTION as usize].tail != 2 {
+        let half = &mut state.half[DIRECTION as usize];
         note_tail(half, cookie, generation, DIRECTION);
     }
     if upgraded {
@@ -220,7 +221,11 @@ fn turn_starts<const DIRECTION: u8>(
     let role = state.tuple.role;
     let port = state.tuple.local_port;
     if is_request::<DIRECTION>(role) {
-        state.passed_over = u8::from(class <= CLASS_HTTP && over_budget(state.cookie));
+        let passed_over = u8::from(class <= CLASS_HTTP && over_budget(state.cookie));
+        // Not written unless it changes: both directions' CPUs hold this line.
+        if passed_over != state.passed_over {
+            state.passed_over = passed_over;
+        }
     }
     if state.passed_over != 0 {
         let half = &mut state.half[DIRECTION as usize];
