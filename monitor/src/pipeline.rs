@@ -5,6 +5,8 @@
 //!            (flows.rs)     (messages.rs)              (telling.rs)
 //! ```
 //!
+//! Records that were told before come in at the observations (`retelling.rs`).
+//!
 //! Synchronous and deterministic: the same events at the same times give the same records. The daemon, replay, the
 //! tests and the fuzz targets differ only in who calls [`Pipeline::handle`].
 
@@ -12,6 +14,7 @@ mod flows;
 mod holdings;
 mod messages;
 mod orphans;
+mod retelling;
 mod stats;
 mod telling;
 #[cfg(test)]

@@ -105,6 +105,20 @@ pub enum Incomplete {
 }
 
 impl Incomplete {
+    /// All there are.
+    pub const ALL: [Self; 10] = [
+        Self::HeaderTruncated,
+        Self::Gap,
+        Self::NoResponse,
+        Self::RequestCut,
+        Self::ResponseCut,
+        Self::NoRequest,
+        Self::StillOpen,
+        Self::Evicted,
+        Self::Reset,
+        Self::HeadersUnseen,
+    ];
+
     /// Name in records.
     pub const fn name(self) -> &'static str {
         match self {
@@ -262,7 +276,7 @@ pub struct HttpRecord {
     pub anomalies: Vec<&'static str>,
     /// How many of the first of them are of the request, or of the connection; the rest is of the response alone.
     pub request_anomalies: u8,
-    /// Places that a request to this host names, itself left out: for detectors alone, not told.
+    /// Places that a request to this host names, itself left out. Told but for those that a hidden parameter names.
     pub links: Box<[Link]>,
     /// An expected event goes on there: what is usual is not learned from it. For detectors alone, not told.
     pub expected: bool,
@@ -317,6 +331,9 @@ pub enum App {
 }
 
 impl App {
+    /// All there are.
+    pub const ALL: [Self; 5] = [Self::Http1, Self::Http2, Self::Websocket, Self::Tls, Self::Dns];
+
     /// Name in records.
     pub const fn name(self) -> &'static str {
         match self {
@@ -455,7 +472,7 @@ pub struct ParentRef {
     pub turn: u32,
     /// `METHOD path` of it, where the engine still knows.
     pub request: Option<Arc<str>>,
-    /// Who asked it, where the engine knows; for detectors and incidents, not told.
+    /// Who asked it, where the engine knows.
     pub client: Option<IpAddr>,
     /// Requests that the thread had open.
     pub in_flight: u32,

@@ -16,7 +16,7 @@ pub(super) enum Failure {
     /// No daemon answers: exit code 3.
     #[cfg(feature = "live")]
     NoDaemon(ClientError),
-    /// A capture is damaged, and what could be read of it was: exit code 4.
+    /// A file is damaged, and what could be read of it was: exit code 4.
     Damaged(String),
     /// Whoever read standard output has gone, and wants nothing more: exit code 0.
     ReaderGone,

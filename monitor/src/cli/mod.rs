@@ -4,6 +4,7 @@
 mod alerts;
 #[cfg(feature = "live")]
 mod allow;
+mod backtest;
 #[cfg(feature = "live")]
 mod baseline;
 #[cfg(feature = "live")]
@@ -44,7 +45,6 @@ mod run;
 mod schema;
 #[cfg(feature = "live")]
 mod status;
-#[cfg(feature = "live")]
 mod table;
 #[cfg(feature = "live")]
 mod view;
@@ -60,7 +60,7 @@ use failure::Failure;
 /// Watches who asks this host's APIs for what, which process answers, and where the bytes go.
 #[derive(Debug, Parser)]
 #[command(name = "monitor", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 it failed, 2 usage, 3 no daemon answers, 4 a capture is damaged.")]
+#[command(after_help = "Exit codes: 0 done, 1 it failed, 2 usage, 3 no daemon answers, 4 a file is damaged.")]
 pub struct Cli {
     /// Control socket of the daemon
     #[cfg(feature = "live")]
@@ -107,6 +107,7 @@ enum Command {
     #[cfg(feature = "live")]
     Reload(reload::Reload),
     Replay(replay::Replay),
+    Backtest(backtest::Backtest),
     Config(config::Config),
     Schema(schema::Schema),
     Completions(completions::Completions),
@@ -169,6 +170,7 @@ impl Cli {
             #[cfg(feature = "live")]
             Command::Reload(command) => command.run(&socket),
             Command::Replay(command) => command.run(),
+            Command::Backtest(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Schema(command) => command.run(),
             Command::Completions(command) => command.run(),

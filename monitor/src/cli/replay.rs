@@ -1,9 +1,11 @@
 //! `monitor replay`.
 
+pub(super) mod feed;
 mod hosts;
 mod progress;
-mod run;
+pub(super) mod run;
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -56,11 +58,7 @@ impl Replay {
             None => Config::default(),
         };
         let key = self.identity_key.as_deref().map(read_key).transpose()?;
-        if self.files.iter().filter(|file| is_stdin(file)).count() > 1 {
-            return Err(Failure::Usage(
-                "`-` is given twice, and there is one standard input".to_owned(),
-            ));
-        }
+        one_stdin(&self.files)?;
         let mut size = 0;
         let mut readers = Vec::new();
         for file in &self.files {
@@ -79,19 +77,24 @@ impl Replay {
             size,
         }
         .run(&config, &mut merge)?;
-        let mut damage = merge.damage().map(|(number, damage, more)| {
-            let name = name(&self.files[number]);
-            let more = if more > 0 {
-                format!(" (and {more} more like it)")
-            } else {
-                String::new()
-            };
-            format!("{name}: {damage}{more}; what could be read was")
-        });
-        match damage.next() {
-            None => Ok(()),
-            Some(first) => Err(Failure::Damaged(damage.fold(first, |line, next| line + "; " + &next))),
-        }
+        whole(&self.files, merge.damage())
+    }
+}
+
+/// Whether files were read whole; else what of them could not be: by their number, the first thing and how many more.
+fn whole<D: fmt::Display>(files: &[PathBuf], damage: impl Iterator<Item = (usize, D, u64)>) -> Result<(), Failure> {
+    let mut damage = damage.map(|(number, damage, more)| {
+        let name = name(&files[number]);
+        let more = if more > 0 {
+            format!(" (and {more} more like it)")
+        } else {
+            String::new()
+        };
+        format!("{name}: {damage}{more}; what could be read was")
+    });
+    match damage.next() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Damaged(damage.fold(first, |line, next| line + "; " + &next))),
     }
 }
 
@@ -117,6 +120,15 @@ fn explain(file: &Path, error: NoCapture) -> Failure {
     Failure::Failed(anyhow!(error).context(format!("cannot replay {}", name(file))))
 }
 
+fn one_stdin(files: &[PathBuf]) -> Result<(), Failure> {
+    if files.iter().filter(|file| is_stdin(file)).count() > 1 {
+        return Err(Failure::Usage(
+            "`-` is given twice, and there is one standard input".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
@@ -129,7 +141,7 @@ fn name(file: &Path) -> String {
     }
 }
 
-fn read_key(path: &Path) -> Result<[u8; 32], Failure> {
+pub(super) fn read_key(path: &Path) -> Result<[u8; 32], Failure> {
     let cannot = || format!("cannot read the identity key {}", path.display());
     let bytes = std::fs::read(path).with_context(cannot)?;
     let key = <[u8; 32]>::try_from(bytes.as_slice());

@@ -1,6 +1,8 @@
 //! Tables for people: aligned columns that fit the terminal.
 
-use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "live")]
+use std::io::IsTerminal;
+use std::io::{self, Write};
 
 use crate::sinks::terminal::{Style, printable};
 
@@ -153,6 +155,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// Whether people watch.
+#[cfg(feature = "live")]
 pub(super) fn on_terminal() -> bool {
     io::stdout().is_terminal()
 }

@@ -144,13 +144,16 @@ impl Pipeline {
     /// Where the remote end of a flow is; of one that stays on this host there is nothing to tell.
     fn whereabouts_of(&mut self, flow: &Flow) -> Option<Arc<Whereabouts>> {
         let remote = flow.tuple.filter(|_| !flow.is_local())?.remote;
-        let found = self.networks.find(remote.ip().to_canonical());
+        self.whereabouts(remote.ip(), flow.name.as_ref().map(|(name, _)| &**name))
+    }
+
+    /// Where an address is, and whether it or this name of it is on a threat list.
+    pub(super) fn whereabouts(&mut self, address: IpAddr, name: Option<&str>) -> Option<Arc<Whereabouts>> {
+        let found = self.networks.find(address.to_canonical());
         let is_listed = found.as_ref().is_some_and(|found| found.listed.is_some());
-        let by_name = flow
-            .name
-            .as_ref()
+        let by_name = name
             .filter(|_| !is_listed)
-            .and_then(|(name, _)| self.networks.listed_name(name));
+            .and_then(|name| self.networks.listed_name(name));
         match by_name {
             None => found,
             listed => {
@@ -443,7 +446,7 @@ fn swapped(flow: &Flow) -> crate::event::Counters {
     }
 }
 
-fn destination(record: &FlowRecord) -> Option<Destination> {
+pub(super) fn destination(record: &FlowRecord) -> Option<Destination> {
     let remote = record
         .tuple
         .filter(|_| record.direction == Some(FlowDirection::Outbound))?

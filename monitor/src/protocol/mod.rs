@@ -14,3 +14,9 @@ pub mod taps;
 pub mod text;
 pub mod tls;
 pub mod transaction;
+
+/// The name of what may be odd in a message, as it is written here; nothing for a name that nothing has.
+pub fn anomaly(name: &str) -> Option<&'static str> {
+    let mut names = http1::anomaly::NAMES.iter().chain(&http2::anomaly::NAMES);
+    names.find(|known| **known == name).copied()
+}

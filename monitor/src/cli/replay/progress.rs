@@ -27,8 +27,8 @@ impl Progress {
         }
     }
 
-    /// It has come to `position`, having read `packets`.
-    pub(super) fn at(&mut self, position: u64, packets: u64) {
+    /// It has come to `position`, having read so many of what there is.
+    pub(super) fn at(&mut self, position: u64, count: u64, what: &str) {
         if position < self.next {
             return;
         }
@@ -40,7 +40,7 @@ impl Progress {
             .map(|share| format!(" ({}%)", share.min(100)));
         let share = share.unwrap_or_default();
         // Nothing is lost where standard error has gone.
-        let _ = write!(io::stderr(), "\r{megabytes} MB{share}, {packets} packets\x1b[K");
+        let _ = write!(io::stderr(), "\r{megabytes} MB{share}, {count} {what}\x1b[K");
     }
 }
 

@@ -61,7 +61,7 @@ impl Run {
             }
             packets += 1;
             if packets.is_multiple_of(4_096) {
-                progress.at(source.merge.bytes_read(), packets);
+                progress.at(source.merge.bytes_read(), packets, "packets");
             }
         }
         drop(progress);
@@ -225,7 +225,7 @@ impl State {
     }
 }
 
-fn key_or_public(key: Option<[u8; 32]>) -> [u8; 32] {
+pub(in crate::cli) fn key_or_public(key: Option<[u8; 32]>) -> [u8; 32] {
     key.unwrap_or_else(|| {
         eprintln!("monitor: fingerprints are made with a key that everybody knows; --identity-key names another");
         PUBLIC_KEY

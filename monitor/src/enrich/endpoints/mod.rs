@@ -73,6 +73,18 @@ impl Endpoints {
         }
     }
 
+    /// The same of a request that was told before, with the endpoint it had then, which holds where no document names it.
+    pub fn find_again(&mut self, method: &str, path: &str, status: Option<u16>, told: Option<Arc<str>>) -> Found {
+        let Some(told) = told else {
+            return self.find(method, path, status);
+        };
+        let named = self.documented.find(method, path);
+        Found {
+            documented: self.has_documents.then_some(named.is_some()),
+            endpoint: named.unwrap_or(told),
+        }
+    }
+
     /// Paths that would have made the tree of learned ones larger than it may be.
     pub fn refused(&self) -> u64 {
         self.learned.refused()

@@ -70,6 +70,9 @@ pub enum LoginOutcome {
 }
 
 impl LoginOutcome {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Success, Self::Failure, Self::Unknown];
+
     /// Name in records.
     pub const fn name(self) -> &'static str {
         match self {

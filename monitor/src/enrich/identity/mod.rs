@@ -120,6 +120,9 @@ pub enum IdentityKind {
 }
 
 impl IdentityKind {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Key, Self::Token, Self::Account, Self::Session];
+
     /// Name in records, and before fingerprints.
     pub const fn name(self) -> &'static str {
         match self {
@@ -155,6 +158,19 @@ pub enum IdentitySource {
 }
 
 impl IdentitySource {
+    /// All there are.
+    pub const ALL: [Self; 9] = [
+        Self::Header,
+        Self::Query,
+        Self::Bearer,
+        Self::Jwt,
+        Self::Basic,
+        Self::Authorization,
+        Self::Cookie,
+        Self::Gateway,
+        Self::Login,
+    ];
+
     /// Name in records.
     pub const fn name(self) -> &'static str {
         match self {

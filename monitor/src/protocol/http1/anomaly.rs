@@ -11,7 +11,7 @@ macro_rules! anomalies {
         }
 
         /// Names, in order of definition.
-        const NAMES: &[&str] = &[$($name),+];
+        pub(in crate::protocol) const NAMES: &[&str] = &[$($name),+];
     };
 }
 

@@ -4,7 +4,7 @@
 //! request direction had come when a response began, so that a lost message does not shift all that follow. Bodies are
 //! counted, by length where it is known, by framing while that is seen, else up to where the next message begins.
 
-mod anomaly;
+pub(super) mod anomaly;
 mod body;
 mod chunked;
 mod exchange;

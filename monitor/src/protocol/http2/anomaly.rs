@@ -66,7 +66,7 @@ pub(super) enum Anomaly {
     EmptyFrameFlood,
 }
 
-const NAMES: [&str; 30] = [
+pub(in crate::protocol) const NAMES: [&str; 30] = [
     "uppercase_field_name",
     "connection_field",
     "bad_field_name",

@@ -5,7 +5,7 @@
 //! streams that nobody asks about. After a loss the place of the next frame is not known, and what the decoder knew is
 //! void: both are taken up again only where that is sure, and what is not known is told as absent.
 
-mod anomaly;
+pub(super) mod anomaly;
 mod exchange;
 mod fields;
 pub(crate) mod frame;

@@ -66,6 +66,11 @@ pub struct Links {
 }
 
 impl Links {
+    /// Whether this place was found.
+    pub fn has(&self, host: &Host, port: Option<u16>) -> bool {
+        self.found.iter().any(|link| (&link.host, link.port) == (host, port))
+    }
+
     /// Looks into a target, as on the wire.
     pub fn target(&mut self, target: &str) {
         match target.split_once('?') {
@@ -192,11 +197,7 @@ impl Links {
     fn keep(&mut self, place: Option<(Host, Option<u16>)>, named: Where) {
         if let Some((host, port)) = place {
             let link = Link { host, port, named };
-            let known = self
-                .found
-                .iter()
-                .any(|known| (&known.host, known.port) == (&link.host, link.port));
-            if !known && self.found.len() < MAX_LINKS {
+            if !self.has(&link.host, link.port) && self.found.len() < MAX_LINKS {
                 self.found.push(link);
             }
         }

@@ -12,7 +12,7 @@ use crate::enrich::networks::{NetworkKind, Whereabouts};
 use crate::event::{Counters, FlowId, Owner, Program, ProgramId};
 use crate::flow::{FiveTuple, Transport};
 use crate::incident::{Incident, Pillars};
-use crate::protocol::taps::FieldOrder;
+use crate::protocol::taps::{FieldOrder, Host, Link, Where};
 use crate::protocol::tls::ServerHello;
 use crate::record::{
     App, Body, Client, Coverage, CoverageReason, DnsRecord, EndReason, FlowDirection, FlowEvent, FlowRecord, GrpcCall,
@@ -124,9 +124,20 @@ pub(crate) fn http() -> HttpRecord {
             version: HttpVersion::Http11,
             order: FieldOrder::default(),
         }),
-        anomalies: vec!["bare_lf"],
+        anomalies: vec!["bare_lf", "bad_length"],
         request_anomalies: 1,
-        links: Box::default(),
+        links: Box::new([
+            Link {
+                host: Host::Name("hooks.example.org".into()),
+                port: Some(8_443),
+                named: Where::Body,
+            },
+            Link {
+                host: Host::Name("hidden.example.org".into()),
+                port: None,
+                named: Where::Target,
+            },
+        ]),
         expected: false,
         relayed: false,
         incomplete: None,
@@ -188,7 +199,7 @@ pub(crate) fn flow() -> FlowRecord {
             retransmits: 1,
             rtt_us: 350,
             sent_end: None,
-            received_end: None,
+            received_end: Some((7, START + Duration::from_secs(1))),
         },
         counted_remotely: false,
         duration: Duration::from_millis(1_234),
@@ -199,7 +210,7 @@ pub(crate) fn flow() -> FlowRecord {
             flow: FLOW,
             turn: 3,
             request: Some(Arc::from("POST /orders")),
-            client: None,
+            client: Some("198.51.100.7".parse().unwrap()),
             in_flight: 4,
             confidence: 0.25,
         }),

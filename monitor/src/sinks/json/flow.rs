@@ -59,6 +59,9 @@ pub struct Flow<'a> {
     pub bytes_sent: u64,
     /// TCP: bytes the application consumed. UDP: payload bytes of the datagrams that arrived.
     pub bytes_received: u64,
+    /// When payload arrived last; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_received: Option<Time>,
     /// TCP: bytes the peer confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_acked: Option<u64>,
@@ -167,6 +170,9 @@ pub struct Parent<'a> {
     /// `METHOD path`, where still known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Text<'a>>,
+    /// Who asked, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
     /// Requests that the thread had open.
     pub in_flight: u32,
     /// How sure that is, 0 to 1.
@@ -214,6 +220,7 @@ impl<'a> From<&'a FlowRecord> for Flow<'a> {
             nat_flow: record.nat.and_then(|nat| nat.other).map(FlowName),
             bytes_sent: c.sent,
             bytes_received: c.received,
+            last_received: c.received_end.map(|(_, at)| Time(at)),
             bytes_acked: known.then_some(c.acked),
             bytes_unread: known.then_some(c.unread),
             packets_sent: c.packets_sent,
@@ -249,6 +256,7 @@ impl<'a> From<&'a ParentRef> for Parent<'a> {
             flow: FlowName(parent.flow),
             turn: parent.turn,
             request: parent.request.as_deref().map(Text::Borrowed),
+            client: parent.client,
             in_flight: parent.in_flight,
             confidence: hundredths(parent.confidence),
         }
@@ -288,6 +296,13 @@ fn state(record: &FlowRecord) -> &'static str {
     }
 }
 
+/// The number of a state that [`tcp_state`] names; 0 of what has ended, or is no TCP.
+pub(super) fn state_number(name: &str) -> u8 {
+    (1..=12)
+        .find(|number| tcp_state(*number) == name && *number != 7)
+        .unwrap_or(0)
+}
+
 /// Names of `include/net/tcp_states.h`.
 const fn tcp_state(number: u8) -> &'static str {
     match number {
@@ -307,7 +322,7 @@ const fn tcp_state(number: u8) -> &'static str {
     }
 }
 
-const fn end_reason(reason: EndReason) -> Option<&'static str> {
+pub(super) const fn end_reason(reason: EndReason) -> Option<&'static str> {
     match reason {
         EndReason::FinLocal => Some("fin_local"),
         EndReason::FinRemote => Some("fin_remote"),

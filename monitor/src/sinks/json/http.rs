@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::value::{End, FlowName, Process, Text, Time};
 use super::whereabouts::Whereabouts;
 use crate::enrich::identity::{self, IdentitySource};
+use crate::protocol::taps::{self, Host, Links, Where};
 use crate::record::{self, HttpRecord, HttpRole, HttpVersion};
 
 /// A transaction ended, or was cut off.
@@ -59,6 +60,12 @@ pub struct Http<'a> {
     pub fingerprint: Option<String>,
     /// Names of what was odd on the wire.
     pub anomalies: Vec<Text<'a>>,
+    /// How many of the first of them are of the request, or of its connection; absent where all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_anomalies: Option<u8>,
+    /// Places that a request to this host names, itself and what a hidden parameter names left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link<'a>>,
     /// There, and true, where a proxy on this host passed it on that is told to have served it as well: one request, of which
     /// detectors and views are shown the proxy's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -237,6 +244,64 @@ impl<'a> From<&'a record::GrpcCall> for Grpc<'a> {
     }
 }
 
+/// A place that a request names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link<'a> {
+    /// Its host: a name, or an address in its usual form however it was written.
+    pub host: Text<'a>,
+    /// Its port, where it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Where it is named.
+    #[serde(rename = "in")]
+    pub named: Part,
+}
+
+/// A part of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The target.
+    Target,
+    /// A header field.
+    Header,
+    /// `Referer`.
+    Referer,
+    /// The body.
+    Body,
+}
+
+/// The places that may be told. Of the target those that it names as it is told: the others are in what is hidden.
+fn links(record: &HttpRecord) -> Vec<Link<'_>> {
+    if record.links.is_empty() {
+        return Vec::new();
+    }
+    let mut shown = Links::default();
+    if let Some(request) = &record.request {
+        shown.target(&request.target);
+    }
+    let is_shown = |link: &&taps::Link| link.named != Where::Target || shown.has(&link.host, link.port);
+    record.links.iter().filter(is_shown).map(Link::from).collect()
+}
+
+impl<'a> From<&'a taps::Link> for Link<'a> {
+    fn from(link: &'a taps::Link) -> Self {
+        Self {
+            host: match &link.host {
+                Host::Name(name) => Text::Borrowed(name),
+                Host::Address(address) => Text::Owned(address.to_string()),
+            },
+            port: link.port,
+            named: match link.named {
+                Where::Target => Part::Target,
+                Where::Header => Part::Header,
+                Where::Referer => Part::Referer,
+                Where::Body => Part::Body,
+            },
+        }
+    }
+}
+
 /// What is empty is not known.
 fn known(text: &str) -> Option<Text<'_>> {
     (!text.is_empty()).then_some(Text::Borrowed(text))
@@ -292,6 +357,9 @@ impl<'a> From<&'a HttpRecord> for Http<'a> {
             login: record.login.map(|outcome| Text::Borrowed(outcome.name())),
             fingerprint: record.fingerprint.map(|fingerprint| fingerprint.to_string()),
             anomalies: record.anomalies.iter().copied().map(Text::Borrowed).collect(),
+            request_anomalies: (usize::from(record.request_anomalies) < record.anomalies.len())
+                .then_some(record.request_anomalies),
+            links: links(record),
             relayed: record.relayed,
             encrypted: false,
             complete: record.incomplete.is_none(),

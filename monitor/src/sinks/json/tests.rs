@@ -50,7 +50,8 @@ fn http_as_in_the_contract() {
             "identity": [
                 { "kind": "account", "id": "alice", "source": "jwt", "verified": false, "unproven": true },
             ],
-            "login": "failure", "fingerprint": "h1:243f6a8885a308d3", "anomalies": ["bare_lf"], "encrypted": false, "complete": true,
+            "login": "failure", "fingerprint": "h1:243f6a8885a308d3", "anomalies": ["bare_lf", "bad_length"],
+            "request_anomalies": 1, "links": [{ "host": "hooks.example.org", "port": 8443, "in": "body" }], "encrypted": false, "complete": true,
         })
     );
 }
@@ -80,7 +81,7 @@ fn flow_as_in_the_contract() {
         ("joined_late", json!(true)),
         (
             "parent",
-            json!({ "flow": "4c1f:1", "turn": 3, "request": "POST /orders", "in_flight": 4, "confidence": 0.25 }),
+            json!({ "flow": "4c1f:1", "turn": 3, "request": "POST /orders", "client": "198.51.100.7", "in_flight": 4, "confidence": 0.25 }),
         ),
         ("coverage", json!({ "understood_bytes": 517, "reason": "encrypted" })),
     ] {
