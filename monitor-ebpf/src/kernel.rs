@@ -2,7 +2,8 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_sk_storage_get};
+use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock};
 use monitor_common::{ABSENT, Address, SocketState, TcpCounters, Tuple};
 
 use crate::maps::{SOCKETS, offset};
@@ -49,6 +50,22 @@ pub(crate) fn load<T: Copy>(base: *mut c_void, offset: u32) -> T {
     unsafe { core::ptr::read_volatile(base.byte_add(offset as usize).cast::<T>()) }
 }
 
+/// [`load`] from the `tcp_sock` (or the `sock` in it) that [`tcp_sock`] gave; zero where this kernel has no such field.
+#[inline(always)]
+fn field<T: Copy + Default>(sk: usize, offset: u32) -> T {
+    if offset == ABSENT {
+        return T::default();
+    }
+    load(sk as *mut c_void, offset)
+}
+
+/// The kernel's `tcp_sock` of a socket, typed for the verifier; 0 if it is none.
+#[inline(always)]
+pub(crate) fn tcp_sock(sk: *mut c_void) -> usize {
+    // SAFETY: the helper checks what `sk` is.
+    unsafe { bpf_skc_to_tcp_sock(sk) as usize }
+}
+
 /// State of a socket, if it has any. `sk` is whatever the hook calls a socket.
 #[inline(always)]
 pub(crate) fn socket_state(sk: *mut c_void) -> Option<&'static mut SocketState> {
@@ -74,21 +91,21 @@ fn get(sk: *mut c_void, flags: u64) -> Option<&'static mut SocketState> {
     }
 }
 
-/// TCP counters of the socket at `sk`. The socket may not be locked: of each pair the one that follows is read first, so
+/// TCP counters of the socket that [`tcp_sock`] gave. The socket may not be locked: of each pair the one that follows is read first, so
 /// that a difference is never below zero.
 #[inline(always)]
 pub(crate) fn tcp_counters(sk: usize) -> TcpCounters {
     TcpCounters {
-        bytes_acked: read(sk, offset!(tp_bytes_acked)),
-        snd_una: read(sk, offset!(tp_snd_una)),
-        write_seq: read(sk, offset!(tp_write_seq)),
-        copied_seq: read(sk, offset!(tp_copied_seq)),
-        bytes_received: read(sk, offset!(tp_bytes_received)),
-        rcv_nxt: read(sk, offset!(tp_rcv_nxt)),
-        segs_out: read(sk, offset!(tp_segs_out)),
-        segs_in: read(sk, offset!(tp_segs_in)),
-        total_retrans: read(sk, offset!(tp_total_retrans)),
-        srtt_us: read(sk, offset!(tp_srtt_us)),
+        bytes_acked: field(sk, offset!(tp_bytes_acked)),
+        snd_una: field(sk, offset!(tp_snd_una)),
+        write_seq: field(sk, offset!(tp_write_seq)),
+        copied_seq: field(sk, offset!(tp_copied_seq)),
+        bytes_received: field(sk, offset!(tp_bytes_received)),
+        rcv_nxt: field(sk, offset!(tp_rcv_nxt)),
+        segs_out: field(sk, offset!(tp_segs_out)),
+        segs_in: field(sk, offset!(tp_segs_in)),
+        total_retrans: field(sk, offset!(tp_total_retrans)),
+        srtt_us: field(sk, offset!(tp_srtt_us)),
     }
 }
 
@@ -100,30 +117,30 @@ pub(crate) fn netns_cookie(sk: usize) -> u64 {
 }
 
 /// Whether the other side's FIN was processed: `SOCK_DONE` (bit 1 of `sk_flags`, `include/net/sock.h`), set by
-/// `tcp_fin`.
+/// `tcp_fin`. Of the socket that [`tcp_sock`] gave.
 #[inline(always)]
 pub(crate) fn fin_received(sk: usize) -> bool {
     const SOCK_DONE: u64 = 1 << 1;
-    read::<u64>(sk, offset!(sk_flags)) & SOCK_DONE != 0
+    field::<u64>(sk, offset!(sk_flags)) & SOCK_DONE != 0
 }
 
-/// Fills both ends from the socket at `sk`; false while it has no local port.
+/// Fills both ends from the socket that [`tcp_sock`] gave; false while it has no local port.
 #[inline(always)]
 pub(crate) fn fill_tuple(tuple: &mut Tuple, sk: usize, protocol: u8) -> bool {
-    let local_port: u16 = read(sk, offset!(sk_num));
+    let local_port: u16 = field(sk, offset!(sk_num));
     if local_port == 0 {
         return false;
     }
     tuple.netns = netns_cookie(sk);
     tuple.local_port = local_port;
-    tuple.remote_port = u16::from_be(read(sk, offset!(sk_dport)));
+    tuple.remote_port = u16::from_be(field(sk, offset!(sk_dport)));
     tuple.protocol = protocol;
-    if read::<u16>(sk, offset!(sk_family)) == INET6 {
+    if field::<u16>(sk, offset!(sk_family)) == INET6 {
         tuple.local = read(sk, offset!(sk_v6_rcv_saddr));
         tuple.remote = read(sk, offset!(sk_v6_daddr));
     } else {
-        tuple.local = mapped(read(sk, offset!(sk_rcv_saddr)));
-        tuple.remote = mapped(read(sk, offset!(sk_daddr)));
+        tuple.local = mapped(field(sk, offset!(sk_rcv_saddr)));
+        tuple.remote = mapped(field(sk, offset!(sk_daddr)));
     }
     tuple.known = 1;
     true

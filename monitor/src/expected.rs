@@ -236,7 +236,12 @@ impl Events {
     }
 
     /// Whether a request of `endpoint` at `now` is expected to be unusual: nothing should be learned from it.
+    #[inline]
     pub fn is_on(&self, now: Timestamp, endpoint: Option<&str>) -> bool {
+        !self.events.is_empty() && self.covers(now, endpoint)
+    }
+
+    fn covers(&self, now: Timestamp, endpoint: Option<&str>) -> bool {
         let path = endpoint.and_then(|text| Some(text.split_once(' ')?.1));
         let fits = |glob: &Option<Glob>, text: Option<&str>| {
             glob.as_ref()

@@ -8,6 +8,8 @@
 
 pub mod alert;
 pub mod alerts;
+#[cfg(feature = "replay")]
+pub mod allocator;
 pub mod allow;
 pub mod baseline;
 #[cfg(feature = "replay")]

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Records are made on one thread and let go of on others, by the hundred thousand a second: with the system's allocator
-/// that was two fifths of the engine's time (`perf record` of a keep-alive load).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: monitor::allocator::Allocator = monitor::allocator::Allocator;
 
 fn main() -> ExitCode {
     monitor::cli::main(std::env::args_os())

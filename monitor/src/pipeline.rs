@@ -238,20 +238,23 @@ impl Pipeline {
 
     /// When [`Self::handle_timeout`] is wanted.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        [
-            self.held.front().map(|(due, _)| *due),
-            self.handshakes.first().map(|(due, _)| *due),
-            self.reordering.first().map(|(due, _)| *due),
-            self.unmet.poll_timeout(),
-            self.orphans.poll_timeout(),
-            self.lookups.poll_timeout(),
-            self.registry.next_timeout(),
-            self.desk.poll_timeout(),
-            self.next_stats,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        // Asked for with every event: a chain that the compiler sees through, and no array.
+        let mut due = self.next_stats;
+        let mut sooner = |other: Option<Timestamp>| {
+            due = match (due, other) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        };
+        sooner(self.held.front().map(|(due, _)| *due));
+        sooner(self.handshakes.first().map(|(due, _)| *due));
+        sooner(self.reordering.first().map(|(due, _)| *due));
+        sooner(self.unmet.poll_timeout());
+        sooner(self.orphans.poll_timeout());
+        sooner(self.lookups.poll_timeout());
+        sooner(self.registry.next_timeout());
+        sooner(self.desk.poll_timeout());
+        due
     }
 
     /// Time has come to `now`: does what is due, each thing at its own time.

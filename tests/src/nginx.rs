@@ -112,7 +112,8 @@ impl Setup {
             r#"user nobody nogroup;
 worker_processes {workers};
 pid nginx.pid;
-events {{ worker_connections 4096; }}
+worker_rlimit_nofile 16384;
+events {{ worker_connections 12288; }}
 http {{
     log_format truth escape=json '{{"method":"$request_method","target":"$request_uri","status":$status,'
         '"bytes_sent":$bytes_sent,"body_bytes_sent":$body_bytes_sent,"request_length":$request_length,'

@@ -19,8 +19,9 @@ pub(crate) struct Args {
 enum What {
     /// Throughput that nginx keeps with the monitor on, in alternating pairs with a sleeping control
     Overhead {
-        /// Passed on: --loads LIST (all, or some of small, churn, download, upload, half, idle), --rounds N, --seconds N,
-        /// --connections N, --records LIST, --budget PERCENT, --json FILE, --plot FILE, --least SHARE, --noisy true
+        /// Passed on: --loads LIST (all, or some of small, churn, download, upload, half, idle, crowd, datagrams),
+        /// --rounds N, --seconds N, --connections N, --records LIST, --budget PERCENT, --beside LIST (of tcpdump, suricata,
+        /// bpftrace), --json FILE, --plot FILE, --least SHARE, --noisy true
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

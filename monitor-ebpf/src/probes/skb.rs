@@ -12,7 +12,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{
-    bpf_get_smp_processor_id, bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_skc_to_tcp_sock,
+    bpf_get_smp_processor_id, bpf_get_socket_cookie, bpf_ktime_get_ns,
 };
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
@@ -26,7 +26,7 @@ use crate::capture;
 use crate::chunk;
 use crate::classify::{DNS_PORT, first_bytes};
 use crate::flow;
-use crate::kernel::{TCP, UDP, make_socket_state, socket_state, tcp_counters, tcp_state};
+use crate::kernel::{TCP, UDP, make_socket_state, socket_state, tcp_counters, tcp_sock, tcp_state};
 use crate::maps::{BLANK_UDP_FLOW, LISTENERS, NO_EXIST, UDP_FLOWS, add, count, knob, offset, take_unasked};
 use crate::packet::{ACK, Packet, Parsed, RST, SYN, addresses, parse};
 use crate::scope;
@@ -148,13 +148,6 @@ fn opened_by_data<const DIRECTION: u8>(
         flow::open(state, address);
     }
     true
-}
-
-/// Address of the kernel's `tcp_sock`, 0 if it is none.
-#[inline(always)]
-fn tcp_sock(sk: *mut c_void) -> usize {
-    // SAFETY: the helper checks what `sk` is.
-    unsafe { bpf_skc_to_tcp_sock(sk) as usize }
 }
 
 /// A TCP packet whose socket has no state: of a listener (data before the accepted socket exists), or of a connection

@@ -15,7 +15,7 @@ use monitor_common::{CAUSE_OWNER, CLASS_IGNORED, RECEIVED, ROLE_PASSIVE, SocketS
 
 use crate::capture::answered;
 use crate::flow;
-use crate::kernel::{INET, INET6, TCP, load, netns_cookie, socket_state};
+use crate::kernel::{INET, INET6, TCP, load, netns_cookie, socket_state, tcp_sock};
 use crate::maps::{CURRENT_REQUESTS, knob, offset};
 use crate::owner;
 
@@ -67,7 +67,10 @@ fn monitor_sock_recv(ctx: BtfTracePointContext) {
         }
     }
     if due && state.opened != 0 {
-        flow::write_tcp(state, sk as usize, CAUSE_OWNER);
+        let tcp = tcp_sock(sk);
+        if tcp != 0 {
+            flow::write_tcp(state, tcp, CAUSE_OWNER);
+        }
     }
     if begins {
         request_read(state, tid, turn);

@@ -23,7 +23,8 @@ use monitor_common::{
 use crate::capture::answered;
 use crate::flow;
 use crate::kernel::{
-    TCP, fill_tuple, fin_received, load, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_state,
+    TCP, fill_tuple, fin_received, load, make_socket_state, netns_cookie, read, socket_state, tcp_counters, tcp_sock,
+    tcp_state,
 };
 use crate::maps::{CURRENT_REQUESTS, LISTENERS, POLICIES, POLICY_EPOCH, TAILS, count, knob, offset};
 use crate::owner;
@@ -58,8 +59,12 @@ fn monitor_tcp_destroy(ctx: BtfTracePointContext) {
     if knob!(empty) != 0 {
         return;
     }
+    let tcp = tcp_sock(sk);
+    if tcp == 0 {
+        return;
+    }
     if let Some(state) = socket_state(sk) {
-        close(state, sk as usize);
+        close(state, tcp);
         if knob!(debug) != 0 {
             debug!(&ctx, "tcp destroy {}", state.cookie);
         }
@@ -109,7 +114,10 @@ fn connects(sk: *mut core::ffi::c_void) {
         return count(loss::STATE_FAILED);
     };
     // Disconnected and connected again: the old connection ends here.
-    close(state, sk as usize);
+    let tcp = tcp_sock(sk);
+    if tcp != 0 {
+        close(state, tcp);
+    }
     begin(state, sk, ROLE_ACTIVE);
     if state.class == CLASS_IGNORED {
         return;
@@ -192,13 +200,17 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
     if state.class == CLASS_IGNORED {
         return;
     }
+    let tcp = tcp_sock(sk);
+    if tcp == 0 {
+        return;
+    }
     match new {
         tcp_state::ESTABLISHED => {
             state.flags |= FLOW_ESTABLISHED;
             // An active one is told with its SYN, unless that left before the packet hooks were there.
             if state.opened == 0 {
                 let mut tuple = state.tuple;
-                if fill_tuple(&mut tuple, sk as usize, TCP) {
+                if fill_tuple(&mut tuple, tcp, TCP) {
                     state.tuple = tuple;
                 }
                 if scope::port_excluded(&state.tuple) {
@@ -206,11 +218,11 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
                     return;
                 }
                 state.state = new;
-                flow::open(state, sk as usize);
+                flow::open(state, tcp);
             } else if state.tuple.role == ROLE_ACTIVE && state.flags & FLOW_LOCAL_PEER == 0 {
                 // From here on its other end may show, if that is on this host.
                 state.state = new;
-                flow::write_tcp(state, sk as usize, CAUSE_ESTABLISHED);
+                flow::write_tcp(state, tcp, CAUSE_ESTABLISHED);
             }
         }
         tcp_state::FIN_WAIT1 | tcp_state::LAST_ACK => {
@@ -222,10 +234,10 @@ fn changes(sk: *mut core::ffi::c_void, old: u8, new: u8) {
         }
         tcp_state::CLOSE_WAIT | tcp_state::CLOSING => state.flags |= FLOW_FIN_RECEIVED,
         tcp_state::CLOSE => {
-            state.saved = tcp_counters(sk as usize);
+            state.saved = tcp_counters(tcp);
             state.saved_valid = 1;
             // A disconnect forgets it.
-            if fin_received(sk as usize) {
+            if fin_received(tcp) {
                 state.flags |= FLOW_FIN_RECEIVED;
             }
             state.error = read::<u32>(sk as usize, offset!(sk_err)) as u16;

@@ -182,7 +182,7 @@ impl Privacy {
         if target.first() != Some(&b'/') {
             return false;
         }
-        let Some(end) = target.iter().position(|b| matches!(b, b'?' | b'#' | b';')) else {
+        let Some(end) = memchr::memchr3(b'?', b'#', b';', target) else {
             return true;
         };
         if target[end] != b'?' || self.query != Query::Secrets {

@@ -4,7 +4,7 @@ use std::fs;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::Plan;
+use super::{Plan, datagrams};
 use crate::namespace::Namespace;
 
 /// One tick of the kernel's CPU accounting: `USER_HZ` is 100 in the interface to user space (proc(5)).
@@ -30,17 +30,23 @@ pub enum Load {
     Half,
     /// A thousand kept connections, each of which asks once a second.
     Idle,
+    /// Ten thousand, each of which asks every ten seconds.
+    Crowd,
+    /// Questions and answers of DNS, a datagram each.
+    Datagrams,
 }
 
 impl Load {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Small,
         Self::Churn,
         Self::Download,
         Self::Upload,
         Self::Half,
         Self::Idle,
+        Self::Crowd,
+        Self::Datagrams,
     ];
 
     /// Its name.
@@ -52,6 +58,8 @@ impl Load {
             Self::Upload => "upload",
             Self::Half => "half",
             Self::Idle => "idle",
+            Self::Crowd => "crowd",
+            Self::Datagrams => "datagrams",
         }
     }
 
@@ -64,37 +72,49 @@ impl Load {
             Self::Upload => "10 MiB up",
             Self::Half => "612 bytes on kept connections, paced",
             Self::Idle => "1,000 kept connections, a request a second each",
+            Self::Crowd => "10,000 kept connections, a request every ten seconds each",
+            Self::Datagrams => "questions of DNS over UDP, at saturation",
         }
     }
 
     /// Whether its rate is that of the clients and not of the machine: then throughput says nothing.
     pub const fn is_paced(self) -> bool {
-        matches!(self, Self::Half | Self::Idle)
+        matches!(self, Self::Half | Self::Idle | Self::Crowd)
+    }
+
+    /// How long one run takes: a crowd needs time to come and to ask.
+    const fn seconds(self, plan: &Plan) -> u32 {
+        match self {
+            Self::Crowd if plan.seconds < 12 => 12,
+            _ => plan.seconds,
+        }
     }
 
     /// Arguments of wrk.
     fn arguments(self, plan: &Plan, port: u16) -> Vec<String> {
         let connections = match self {
-            Self::Small | Self::Churn | Self::Half => plan.connections,
+            Self::Small | Self::Churn | Self::Half | Self::Datagrams => plan.connections,
             Self::Download | Self::Upload => 4,
             Self::Idle => 1_000,
+            Self::Crowd => 10_000,
         };
         let script = |name: &str| {
             let path = format!("{}/servers/{name}.lua", env!("CARGO_MANIFEST_DIR"));
             vec!["-s".to_owned(), path]
         };
         let (more, path) = match self {
-            Self::Small => (vec![], "612".to_owned()),
+            Self::Small | Self::Datagrams => (vec![], "612".to_owned()),
             Self::Churn => (vec!["-H".to_owned(), "Connection: close".to_owned()], "612".to_owned()),
             Self::Download => (vec![], LARGE.to_string()),
             Self::Upload => (script("upload"), "upload".to_owned()),
             Self::Half => (script("half"), "612".to_owned()),
             Self::Idle => (script("idle"), "612".to_owned()),
+            Self::Crowd => (script("crowd"), "612".to_owned()),
         };
         let mut arguments = vec![
             "-t1".to_owned(),
             format!("-c{connections}"),
-            format!("-d{}s", plan.seconds),
+            format!("-d{}s", self.seconds(plan)),
             "--latency".to_owned(),
         ];
         arguments.extend(more);
@@ -137,9 +157,12 @@ impl Run {
     }
 }
 
-/// Runs wrk with one thread.
+/// Runs wrk with one thread, or asks for names.
 #[track_caller]
 pub(super) fn run(net: &Namespace, port: u16, load: Load, plan: &Plan) -> Run {
+    if load == Load::Datagrams {
+        return datagrams::run(net, Duration::from_secs(u64::from(plan.seconds)));
+    }
     let before = host_cpu();
     let arguments = load.arguments(plan, port);
     let output = net.run("wrk", &arguments.iter().map(String::as_str).collect::<Vec<_>>());

@@ -3,7 +3,9 @@
 //! The control starts a process that sleeps: how far its ratio strays from 1 is what this machine does by itself. The floor is
 //! the monitor with kernel programs that return at once: what is below it the hooks cost, whatever they do.
 
+mod datagrams;
 mod load;
+mod peer;
 mod plot;
 pub mod replay;
 mod report;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 pub use load::{Load, Run, process_rss};
+pub use peer::Peer;
 pub use plot::plot;
 pub use report::{Report, Reports};
 pub use spread::Spread;
@@ -54,6 +57,8 @@ pub struct Plan {
     pub idle_seconds: u32,
     /// Reports also what a busy machine gave.
     pub noisy: bool,
+    /// Other watchers, which are measured in the same rounds.
+    pub peers: Vec<Peer>,
 }
 
 impl Default for Plan {
@@ -67,6 +72,7 @@ impl Default for Plan {
             budget: 100.0,
             idle_seconds: 10,
             noisy: false,
+            peers: Vec::new(),
         }
     }
 }
@@ -110,6 +116,9 @@ pub fn measure(plan: &Plan) -> Result<Option<Reports>> {
         others * 100.0
     );
     let net = Namespace::new();
+    for peer in &plan.peers {
+        ensure!(peer.is_here(), "{} is not installed", peer.name());
+    }
     let server = Setup {
         access_log: false,
         files: &[612, load::LARGE],
@@ -172,9 +181,14 @@ fn under(load: Load, plan: &Plan, net: &Namespace, launch: &Launch) -> Report {
                 }
             }
         }
+        for peer in &plan.peers {
+            let run = peer.beside(net, run);
+            report.peers.entry(peer.name()).or_default().push(run);
+        }
         report.tell_round(round);
     }
     report.kernel_us = kernel_us(launch, run);
+    report.kernel_floor_us = kernel_us(&launch.clone().with_empty_programs(), run);
     report
 }
 

@@ -89,7 +89,7 @@ mod tests {
             ..Reports::default()
         };
         let drawn = plot(&reports);
-        assert_eq!(drawn.matches(">0.900</text>").count(), 4, "{drawn}");
+        assert_eq!(drawn.matches(">0.900</text>").count(), 5, "{drawn}");
         assert!(drawn.contains("churn") && !drawn.contains("half"), "{drawn}");
     }
 }

@@ -1,5 +1,6 @@
 //! The measurements, for people and for programs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -39,6 +40,10 @@ pub struct Report {
     pub daemon_cpu: Vec<Duration>,
     /// The kernel programs' time for one transaction, microseconds, measured in a run of its own.
     pub kernel_us: f64,
+    /// The same of programs that return at once: what measuring and calling them takes.
+    pub kernel_floor_us: f64,
+    /// With other watchers, by name.
+    pub peers: BTreeMap<&'static str, Vec<Run>>,
     /// Most memory of a daemon after its load, bytes.
     pub rss_bytes: u64,
     /// Bytes of payload that were copied to the daemon.
@@ -119,6 +124,11 @@ impl Report {
             "p99_us": three(|run| run.p99_us),
             "daemon_cpu_us_per_request": self.daemon_cost().json(),
             "kernel_us_per_request": self.kernel_us,
+            "empty_kernel_us_per_request": self.kernel_floor_us,
+            "peers": self.peers.iter().map(|(name, runs)| {
+                let kept = ratio(runs, &self.without).json();
+                (*name, json!({ "kept": kept, "p99_us": figures(runs, |run| run.p99_us).json() }))
+            }).collect::<BTreeMap<_, _>>(),
             "copied_bytes_per_request": self.copied_each(),
             "rss_bytes": self.rss_bytes,
             "transactions": { "sent": self.sent(), "told": self.transactions, "incomplete": self.incomplete },
@@ -193,10 +203,20 @@ impl std::fmt::Display for Report {
                 "{what:<28}{median:>10.digits$}   {first_quartile:.digits$} to {third_quartile:.digits$}"
             )?;
         }
+        for (name, runs) in &self.peers {
+            let Spread {
+                first_quartile,
+                median,
+                third_quartile,
+            } = ratio(runs, &self.without);
+            let what = format!("{name} keeps");
+            writeln!(out, "{what:<28}{median:>10.3}   {first_quartile:.3} to {third_quartile:.3}")?;
+        }
         writeln!(
             out,
-            "kernel programs {:.2} us/request (measuring included), {:.0} bytes copied a transaction, daemon {:.1} MiB",
+            "kernel programs {:.2} us/request (empty ones {:.2}, both with measuring), {:.0} bytes copied a transaction, daemon {:.1} MiB",
             self.kernel_us,
+            self.kernel_floor_us,
             self.copied_each(),
             self.rss_bytes as f64 / 1_048_576.0,
         )?;

@@ -1,8 +1,9 @@
 //! Measures what the monitor costs. Usage: overhead [--loads LIST] [--rounds N] [--seconds N] [--connections N]
-//! [--records LIST] [--budget PERCENT] [--json FILE] [--plot FILE] [--least SHARE] [--noisy true]
+//! [--records LIST] [--budget PERCENT] [--beside LIST] [--json FILE] [--plot FILE] [--least SHARE] [--noisy true]
 //!
-//! Prints a table for each load (`all`, or some of small, churn, download, upload, half, idle), writes the same as JSON and
-//! as a picture (SVG), and fails if less than SHARE of the throughput of the first is kept. A machine that does other things
+//! Prints a table for each load (`all`, or some of small, churn, download, upload, half, idle, crowd, datagrams), writes the same
+//! as JSON and as a picture (SVG), and fails if less than SHARE of the throughput of the first is kept. With --beside other
+//! watchers (tcpdump, suricata, bpftrace) are measured in the same rounds. A machine that does other things
 //! is refused unless --noisy is true.
 
 use std::fs;
@@ -25,13 +26,14 @@ fn main() -> anyhow::Result<ExitCode> {
             "--records" => plan.records = value,
             "--budget" => plan.budget = number(&flag, &value)?,
             "--loads" => plan.loads = loads(&value)?,
+            "--beside" => plan.peers = listed(&value)?,
             "--json" => json = Some(value),
             "--plot" => picture = Some(value),
             "--least" => least = number(&flag, &value)?,
             "--noisy" => plan.noisy = number(&flag, &value)?,
             _ => bail!(
-                "{flag} is not known: --loads, --rounds, --seconds, --connections, --records, --budget, --json, --plot, --least, \
-                 --noisy"
+                "{flag} is not known: --loads, --rounds, --seconds, --connections, --records, --budget, --beside, --json, --plot, \
+                 --least, --noisy"
             ),
         }
     }
@@ -57,6 +59,10 @@ fn loads(text: &str) -> anyhow::Result<Vec<Load>> {
     if text == "all" {
         return Ok(Load::ALL.into());
     }
+    listed(text)
+}
+
+fn listed<T: FromStr<Err = String>>(text: &str) -> anyhow::Result<Vec<T>> {
     let names = text.split(',');
     names.map(|name| name.parse().map_err(anyhow::Error::msg)).collect()
 }

@@ -59,7 +59,7 @@ pub(super) fn start(
         bail!("{} ({}) can not be used: {mend}", missing.name, missing.purpose);
     }
     drop(btf);
-    super::memory::give_back();
+    crate::allocator::give_back();
     let now = monotonic_ns();
     let ebpf = Arc::new(Mutex::new(ebpf));
     Ok(Capture {

@@ -7,7 +7,6 @@ mod btf;
 mod cgroup;
 mod kernel_log;
 mod load;
-mod memory;
 mod offsets;
 mod plain;
 mod programs;

@@ -62,9 +62,13 @@ pub(super) fn find(path: &str, target: &str) -> Option<Way> {
 
 /// Has none of the signs that a step up is made of. Most have no `.` at all.
 fn is_plain(text: &[u8]) -> bool {
-    let has = |wanted: u8| text.contains(&wanted);
-    let dots = || text.windows(2).any(|pair| pair == b"..");
-    !(has(b'%') || has(b'\\') || (has(b'.') && dots()))
+    match memchr::memchr3(b'%', b'\\', b'.', text) {
+        None => true,
+        Some(first) => {
+            let rest = &text[first..];
+            memchr::memchr2(b'%', b'\\', rest).is_none() && !rest.windows(2).any(|pair| pair == b"..")
+        }
+    }
 }
 
 fn of_path(path: &str) -> Option<Way> {

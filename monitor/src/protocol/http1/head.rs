@@ -1,14 +1,13 @@
 //! Headers of requests and responses, read by httparse, and what frames the body after them.
 
 use std::mem::MaybeUninit;
-use std::sync::LazyLock;
 
 use compact_str::CompactString;
 use httparse::Status;
-use memchr::memmem::Finder;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::fields::{Coding, Fields};
+use super::memo::{Familiar, Last, Unknown};
 use crate::protocol::identify::is_tchar;
 use crate::protocol::reading::Reading;
 use crate::protocol::taps::{Taken, Taking};
@@ -104,21 +103,46 @@ pub(super) enum Read<T> {
     Refused,
 }
 
-/// Ends a header.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+/// What is known of the fields after a first line of so many bytes.
+enum Known<'a> {
+    /// What they say.
+    Familiar(Familiar<'a>),
+    /// Nothing yet: this block of them may come again.
+    Unknown(Unknown, &'a [u8]),
+    /// Nothing.
+    Nothing,
+}
 
-/// Reads a request header at the start of `bytes`.
-pub(super) fn request(bytes: &[u8], reading: &Reading) -> Read<RequestHead> {
+/// Looks for the fields after a first line of `line` bytes among those that came before.
+fn known<'a>(bytes: &'a [u8], line: usize, reading: &Reading, last: &mut Last) -> Known<'a> {
+    let memo = reading.memo();
+    if let Some(familiar) = memo.again(*last, &bytes[line..]) {
+        return Known::Familiar(familiar);
+    }
+    if !last.is_worth_it() {
+        return Known::Nothing;
+    }
+    match block(bytes, line) {
+        Some(block) => match memo.find(last, block) {
+            Ok(familiar) => Known::Familiar(familiar),
+            Err(unknown) => Known::Unknown(unknown, block),
+        },
+        None => Known::Nothing,
+    }
+}
+
+/// Reads a request header at the start of `bytes`. `last` is what this side sent before.
+pub(super) fn request(bytes: &[u8], reading: &Reading, last: &mut Last) -> Read<RequestHead> {
     let taps = &reading.taps;
-    let familiar = request_line(bytes).and_then(|line| Some((line, block(bytes, line.len)?)));
-    let unknown = match familiar {
-        Some((line, block)) => match reading.memo().find(block) {
-            Ok((fields, taking)) => {
+    let unknown = match request_line(bytes) {
+        Some(line) => match known(bytes, line.len, reading, last) {
+            Known::Familiar((fields, taking, length)) => {
                 let mut head = RequestHead::new(line.method, line.target, line.version, &fields);
                 head.taken = taps.finish(taking, &head.request, true);
-                return Read::Complete(line.len + block.len(), head);
+                return Read::Complete(line.len + length, head);
             }
-            Err(unknown) => Some((unknown, block)),
+            Known::Unknown(unknown, block) => Some((unknown, block)),
+            Known::Nothing => None,
         },
         None => None,
     };
@@ -145,16 +169,16 @@ pub(super) fn request(bytes: &[u8], reading: &Reading) -> Read<RequestHead> {
     Read::Complete(length, head)
 }
 
-/// Reads a response header at the start of `bytes`.
-pub(super) fn response(bytes: &[u8], reading: &Reading) -> Read<ResponseHead> {
-    let familiar = status_line(bytes).and_then(|line| Some((line, block(bytes, line.len)?)));
-    let unknown = match familiar {
-        Some((line, block)) => match reading.memo().find(block) {
-            Ok((fields, _)) => {
+/// Reads a response header at the start of `bytes`. `last` is what this side sent before.
+pub(super) fn response(bytes: &[u8], reading: &Reading, last: &mut Last) -> Read<ResponseHead> {
+    let unknown = match status_line(bytes) {
+        Some(line) => match known(bytes, line.len, reading, last) {
+            Known::Familiar((fields, _, length)) => {
                 let head = ResponseHead::new(line.status, line.version, &fields);
-                return Read::Complete(line.len + block.len(), head);
+                return Read::Complete(line.len + length, head);
             }
-            Err(unknown) => Some((unknown, block)),
+            Known::Unknown(unknown, block) => Some((unknown, block)),
+            Known::Nothing => None,
         },
         None => None,
     };
@@ -234,8 +258,10 @@ fn status_line(bytes: &[u8]) -> Option<StatusLine> {
 /// The fields after a first line of so many bytes, up to the empty line at their end, with that.
 fn block(bytes: &[u8], line: usize) -> Option<&[u8]> {
     // Without a field the first line's end is the beginning of the end.
-    let end = END.find(&bytes[line - 2..])?;
-    Some(&bytes[line..line + 2 + end])
+    let from = line - 2;
+    let mut ends = memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at);
+    let end = ends.find(|end| bytes[end - 1] == b'\r' && bytes[end + 1..].starts_with(b"\r\n"))?;
+    Some(&bytes[line..end + 3])
 }
 
 /// Whether `block` is the last of the first `length` of `bytes`, as httparse read them: a bare LF may end a header, too.

@@ -73,6 +73,10 @@ impl Links {
 
     /// Looks into a target, as on the wire.
     pub fn target(&mut self, target: &str) {
+        // Without these it names nothing.
+        if memchr::memchr3(b':', b'%', b'.', target.as_bytes()).is_none() {
+            return;
+        }
         match target.split_once('?') {
             Some((path, query)) => {
                 self.urls(path.as_bytes(), Where::Target);
@@ -148,7 +152,7 @@ impl Links {
     /// `scheme://host`, also as PHP writes it in JSON (`:\/\/`), and a value that begins with `//host`.
     fn urls(&mut self, text: &[u8], named: Where) {
         let mut rest = text;
-        while let Some(colon) = rest.iter().position(|b| *b == b':') {
+        while let Some(colon) = memchr::memchr(b':', rest) {
             let before = rest[..colon].last();
             rest = &rest[colon + 1..];
             let slashes: &[u8] = if rest.starts_with(b"//") {
