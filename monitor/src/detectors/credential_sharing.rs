@@ -3,8 +3,10 @@
 mod doc;
 mod place;
 mod settings;
+mod tell;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use doc::DOC;
 pub use settings::Settings;
@@ -12,36 +14,36 @@ pub use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::doc::{MOST_CREDENTIALS, NETWORKS, TRAVEL, TRAVEL_DAY};
+use self::doc::{LONE, LONE_TURNS, MOST_CREDENTIALS, NETWORKS, TRAVEL, TRAVEL_DAY};
 use self::place::{ByWhat, Network, Place};
+use self::tell::Why;
+use self::ways::{Lone, Ways, Who};
 use super::{Detector, DetectorDoc};
-use crate::alert::{Actor, ActorKind, Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::distinct::Distinct;
 use crate::baseline::recent::Recent;
 use crate::baseline::sliding::Sliding;
 use crate::baseline::source::Source;
+use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::enrich::identity::attempt::Attempt;
 use crate::enrich::identity::{Identity, IdentityKind};
 use crate::enrich::networks::{NetworkKind, Settings as Networks};
 use crate::finding::Finding;
-use crate::finding::occurrence::Occurrence;
+use crate::finding::occurrence::{Added, Occurrence};
 use crate::observation::Observation;
 use crate::record::{Client, HttpRecord};
 use crate::time::Timestamp;
 
-/// The windows.
-const DAY: Duration = Duration::from_hours(24);
-/// See [`DAY`].
+/// See [`Used::networks`].
 const HOUR: Duration = Duration::from_hours(1);
 /// How often what is over is swept out, and what was held back is told.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// Networks of a credential that are remembered; the one unused for longest is given up.
 const MOST_PLACES: usize = 32;
+/// Ways of a credential that are remembered; it teaches of no more.
+const MOST_WAYS: usize = 8;
 /// Accounts, tokens and sessions that come with the key of an application.
 const OF_APPLICATION: u64 = 3;
-/// Networks that an alert names.
-const MOST_NAMED: usize = 5;
 
 /// Share of credentials in one more network, or on one more impossible journey, that go on to yet another (see the page).
 struct Shares {
@@ -71,12 +73,16 @@ pub struct CredentialSharing {
     networks: Networks,
     people: Lines,
     machines: Lines,
+    /// For one journey, and for several, on a way that hardly any credential went.
+    lone_alpha: f64,
+    lone_turns_alpha: f64,
+    ways: Ways,
     credentials: Recent<Arc<str>, Used>,
     application_keys: u64,
     next_sweep: Option<Timestamp>,
 }
 
-/// Where a credential was used. About 300 bytes, and 60 for each network.
+/// Where a credential was used. About 500 bytes, and 60 for each network.
 #[derive(Debug)]
 struct Used {
     kind: IdentityKind,
@@ -86,7 +92,12 @@ struct Used {
     places: Vec<Place>,
     journeys: Sliding<u32, 6>,
     journeys_day: Sliding<u32, 24>,
-    by: ByWhat,
+    /// Those of a day on ways that hardly any other went; the ways; and what they taught, which is taken back when they
+    /// are told.
+    lone: Sliding<u32, 24>,
+    ways: Vec<Arc<str>>,
+    taught: Lone,
+    why: Why,
     companions: Distinct<4>,
     is_application: bool,
     occurrence: Occurrence,
@@ -110,6 +121,9 @@ impl CredentialSharing {
             networks: config.networks.clone(),
             people: lines(&PEOPLE),
             machines: lines(&MACHINES),
+            lone_alpha: budget.alpha(&LONE, DOC.tests),
+            lone_turns_alpha: budget.alpha(&LONE_TURNS, DOC.tests),
+            ways: Ways::new(config),
             credentials: Recent::new(MOST_CREDENTIALS, HOUR),
             application_keys: 0,
             next_sweep: None,
@@ -132,18 +146,10 @@ impl CredentialSharing {
         }
         self.next_sweep.get_or_insert(now + SWEEP_EVERY);
         let here = Place::of(client, now);
-        let make = || Used {
-            kind: credential.kind,
-            source: client.ip.into(),
-            at: 0,
-            places: vec![here.clone()],
-            journeys: Sliding::new(TRAVEL.step),
-            journeys_day: Sliding::new(TRAVEL_DAY.step),
-            by: ByWhat::Position,
-            companions: Distinct::default(),
-            is_application: false,
-            occurrence: Occurrence::new(now),
-        };
+        if self.credentials.get(&credential.id).is_none() {
+            self.ways.arrives(now, credential.kind, &here);
+        }
+        let make = || Used::new(now, credential.kind, here.clone(), client.ip.into());
         let used = self
             .credentials
             .see_or_make(now, &credential.id, make, |used| used.places.len() as u64);
@@ -154,25 +160,42 @@ impl CredentialSharing {
             used.is_application = used.companions.count() >= OF_APPLICATION;
             self.application_keys += u64::from(used.is_application);
         }
-        let far = used.move_to(here, client.ip.into(), now);
-        if let Some(by) = far {
-            *used.journeys.at(now) += 1;
-            *used.journeys_day.at(now) += 1;
-            used.by = by;
-        }
+        let from = used.places.get(used.at).cloned();
+        let far = used.move_to(here.clone(), client.ip.into(), now);
         if used.is_application {
             return;
         }
+        used.slide(now);
         let lines = match credential.kind {
             IdentityKind::Key => self.machines,
             IdentityKind::Token | IdentityKind::Account | IdentityKind::Session => self.people,
         };
-        used.slide(now);
-        let often = used.journeys.sum() >= lines.travel || used.journeys_day.sum() >= lines.travel_day;
-        if often || used.networks(now) > lines.networks {
-            used.occurrence.add(now, DOC.quiet, true);
-            self.tell(now, &credential.id, Some(record), findings);
+        let mut why = None;
+        if let (Some(by), Some(from)) = (far, from) {
+            *used.journeys.at(now) += 1;
+            *used.journeys_day.at(now) += 1;
+            let (hour, day) = (used.journeys.sum(), used.journeys_day.sum());
+            if hour >= lines.travel {
+                why = Some(Why::Journeys(by, hour, lines.travel, "an hour"));
+            } else if day >= lines.travel_day {
+                why = Some(Why::Journeys(by, day, lines.travel_day, "a day"));
+            }
+            let alphas = (self.lone_alpha, self.lone_turns_alpha);
+            let lone = used.goes_alone(now, (&from, &here), by, &mut self.ways, alphas);
+            why = why.or(lone);
         }
+        if why.is_none() && used.networks(now) > lines.networks {
+            why = Some(Why::Networks(used.networks(now), lines.networks));
+        }
+        let Some(why) = why else {
+            return;
+        };
+        if used.occurrence.add(now, DOC.quiet, true) == Added::BeginsAnew {
+            used.forget_journeys();
+            return;
+        }
+        used.why = why;
+        self.tell(now, &credential.id, Some(record), findings);
     }
 
     fn tell(
@@ -182,84 +205,11 @@ impl CredentialSharing {
         sample: Option<&Arc<HttpRecord>>,
         findings: &mut Vec<Finding>,
     ) {
-        let (people, machines) = (self.people, self.machines);
-        let Some(used) = self.credentials.see(now, credential) else {
-            return;
-        };
-        let Some(count) = used.occurrence.tell(now, false) else {
-            return;
-        };
-        let lines = match used.kind {
-            IdentityKind::Key => machines,
-            IdentityKind::Token | IdentityKind::Account | IdentityKind::Session => people,
-        };
-        used.slide(now);
-        let networks = used.networks(now);
-        let in_an_hour = used.journeys.sum() >= lines.travel;
-        let by_travel = in_an_hour || used.journeys_day.sum() >= lines.travel_day;
-        let (journeys, travel, window, within) = if in_an_hour || !by_travel {
-            (used.journeys.sum(), lines.travel, HOUR, "an hour")
-        } else {
-            (used.journeys_day.sum(), lines.travel_day, DAY, "a day")
-        };
-        let mut latest: Vec<&Place> = used.places.iter().collect();
-        latest.sort_by_key(|place| std::cmp::Reverse(place.last));
-        let names: Vec<String> = latest.iter().take(MOST_NAMED).map(|place| place.name()).collect();
-        let names = names.join(", ");
-        let summary = if by_travel {
-            format!(
-                "{credential} went {journeys} times within {within} between places that are too far apart to travel in the time \
-                 between: {names}"
-            )
-        } else {
-            format!("{credential} was accepted from {networks} networks within an hour: {names}")
-        };
-        let confidence = match (by_travel, used.by, used.places.first().map(|place| &place.network)) {
-            (true, ByWhat::Position, _) => 0.5,
-            (true, ByWhat::Country, _) | (false, _, Some(Network::Asn(_) | Network::Organization(_))) => 0.4,
-            (false, _, Some(Network::V4(_) | Network::V6(_)) | None) => 0.3,
-        };
-        let (observed, threshold, unit, expected) = if by_travel {
-            (journeys, travel, "journeys", 0.0)
-        } else {
-            (networks, lines.networks.saturating_add(1), "networks", 1.0)
-        };
-        findings.push(Finding {
-            detector: &DOC,
-            first_seen: used.occurrence.first,
-            last_seen: used.occurrence.last,
-            count,
-            severity: if by_travel { Severity::High } else { Severity::Medium },
-            confidence,
-            title: format!("{credential} is used in several places"),
-            summary,
-            actor: Some(Actor {
-                kind: match used.kind {
-                    IdentityKind::Key => ActorKind::Key,
-                    IdentityKind::Token => ActorKind::Token,
-                    IdentityKind::Account => ActorKind::Account,
-                    IdentityKind::Session => ActorKind::Session,
-                },
-                id: Arc::clone(credential),
-            }),
-            target: Target::default(),
-            evidence: Evidence {
-                observed: Quantity::Number(observed.into()),
-                expected: Quantity::Number(expected),
-                threshold: Quantity::Number(threshold.into()),
-                unit: Some(unit),
-                window_s: window.as_secs(),
-                method: "upper tail of a geometric distribution, against a part of the false-alarm budget",
-                would_not_alert: format!(
-                    "Fewer than {threshold} {unit} within {within}, or networks of one organization."
-                ),
-                samples: sample
-                    .map(|record| Sample::Http(Arc::clone(record)))
-                    .into_iter()
-                    .collect(),
-            },
-            coverage: None,
-        });
+        if let Some(used) = self.credentials.see(now, credential)
+            && let Some(count) = used.occurrence.tell(now, false)
+        {
+            findings.push(tell::finding(credential, used, count, sample));
+        }
     }
 
     fn tell_held_back(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
@@ -277,9 +227,76 @@ impl CredentialSharing {
 }
 
 impl Used {
+    fn new(now: Timestamp, kind: IdentityKind, here: Place, source: Source) -> Self {
+        Self {
+            kind,
+            source,
+            at: 0,
+            places: vec![here],
+            journeys: Sliding::new(TRAVEL.step),
+            journeys_day: Sliding::new(TRAVEL_DAY.step),
+            lone: Sliding::new(TRAVEL_DAY.step),
+            ways: Vec::new(),
+            taught: Lone::default(),
+            why: Why::Networks(1, 1),
+            companions: Distinct::default(),
+            is_application: false,
+            occurrence: Occurrence::new(now),
+        }
+    }
+
     fn slide(&mut self, now: Timestamp) {
         self.journeys.slide(now);
         self.journeys_day.slide(now);
+        self.lone.slide(now);
+    }
+
+    /// What led to an alert that is over is no evidence for another.
+    fn forget_journeys(&mut self) {
+        self.journeys = Sliding::new(TRAVEL.step);
+        self.journeys_day = Sliding::new(TRAVEL_DAY.step);
+        self.lone = Sliding::new(TRAVEL_DAY.step);
+    }
+
+    /// It makes a journey that nobody makes; says whether it is to be told because hardly any credential went that way.
+    fn goes_alone(
+        &mut self,
+        now: Timestamp,
+        (from, to): (&Place, &Place),
+        by: ByWhat,
+        ways: &mut Ways,
+        (once, turns): (f64, f64),
+    ) -> Option<Why> {
+        let who = Who::of(self.kind, from, to)?;
+        let way = Ways::name(from, to)?;
+        let is_lone = ways.is_lone(&way);
+        let is_nobodys = ways.is_nobodys(now, to) || ways.is_nobodys(now, from);
+        if self.ways.contains(&way) {
+            if is_lone {
+                self.taught = self.taught.and(ways.goes_on(who));
+            }
+        } else if self.ways.len() < MOST_WAYS {
+            self.ways.push(Arc::clone(&way));
+            self.taught = self.taught.and(ways.begins(now, &way, who, is_lone));
+        }
+        if !is_lone {
+            return None;
+        }
+        *self.lone.at(now) += 1;
+        if ways.is_learning(now) {
+            return None;
+        }
+        let (journeys, line) = (self.lone.sum(), ways.line(now, who, self.taught, turns));
+        let expected = ways.a_week(now, who, self.taught) * ways.first_of_country();
+        let why = if journeys >= line {
+            Why::Turns(by, journeys, line)
+        } else if is_nobodys && expected <= once {
+            Why::Once(by, way, expected, once)
+        } else {
+            return None;
+        };
+        ways.takes_back(who, std::mem::take(&mut self.taught));
+        Some(why)
     }
 
     /// It is used from `here`; says whether that was too far from where it was used before.
@@ -350,6 +367,7 @@ impl Detector for CredentialSharing {
     fn expire(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
         self.tell_held_back(now, findings);
         self.credentials.expire(now);
+        self.ways.expire(now);
         self.next_sweep = (!self.credentials.is_empty()).then(|| now + SWEEP_EVERY);
     }
 
@@ -365,7 +383,20 @@ impl Detector for CredentialSharing {
         vec![
             ("credentials_evicted", self.credentials.evicted()),
             ("application_keys", self.application_keys),
+            ("credential_ways_evicted", self.ways.evicted()),
         ]
+    }
+
+    fn learning(&self, now: Timestamp) -> u64 {
+        u64::from(self.ways.is_learning(now))
+    }
+
+    fn export_dirty(&mut self) -> Vec<Change> {
+        self.ways.export()
+    }
+
+    fn import(&mut self, rows: Vec<Row>, now: Timestamp) {
+        self.ways.import(rows, now);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::enrich::borders::share_border;
-use crate::enrich::networks::Whereabouts;
+use crate::enrich::networks::{NetworkKind, Whereabouts};
 use crate::record::Client;
 use crate::time::Timestamp;
 
@@ -58,6 +58,15 @@ impl Place {
             whereabouts: client.whereabouts.clone(),
             last: now,
         }
+    }
+
+    pub(super) fn country(&self) -> Option<&str> {
+        self.whereabouts.as_deref()?.country.as_deref()
+    }
+
+    /// Whether it is a network of rented machines.
+    pub(super) fn is_rented(&self) -> bool {
+        self.whereabouts.as_deref().and_then(|known| known.kind) == Some(NetworkKind::Hosting)
     }
 
     /// How it is called.

@@ -16,6 +16,7 @@ pub mod promotion;
 pub mod readers;
 pub mod refused;
 pub mod strangers;
+pub mod tunnels;
 
 use super::world::World;
 
@@ -31,6 +32,7 @@ pub fn live(world: &mut World) {
     readers::live(world);
     mistakes::live(world);
     strangers::live(world);
+    tunnels::live(world);
     clerks::live(world);
     buyers::live(world);
     refused::live(world);
