@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::observation::Lookup;
 use crate::record::{FlowRecord, HttpRecord};
 use crate::time::Timestamp;
+use crate::views::coverage::Service;
 
 /// Life of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +193,8 @@ pub struct Alert {
     pub incident: Option<Arc<str>>,
     /// Share of the bytes concerned that was understood, 0 to 1.
     pub coverage: Option<f32>,
+    /// The service that it is about, and how much of its traffic was understood by then.
+    pub service: Option<Arc<Service>>,
     /// OWASP API Security Top 10 (2023) entries.
     pub owasp_api: &'static [&'static str],
     /// MITRE ATT&CK techniques.

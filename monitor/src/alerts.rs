@@ -22,6 +22,7 @@ use crate::incident::Incident;
 use crate::incidents::{IncidentCounts, Incidents, Joined};
 use crate::record::{Body, HttpRecord, Record};
 use crate::time::Timestamp;
+use crate::views::coverage::Service;
 
 /// Updates that are neither a rise in severity nor a doubling come at most this often (the contract's minute) ...
 const UPDATE_EVERY: Duration = Duration::from_mins(1);
@@ -103,8 +104,15 @@ impl Desk {
         }
     }
 
-    /// Takes a finding in, unless a rule covers it.
-    pub fn file(&mut self, now: Timestamp, finding: Finding, rules: &Rules, out: &mut Vec<Record>) {
+    /// Takes a finding in, about `service`, unless a rule covers it.
+    pub fn file(
+        &mut self,
+        now: Timestamp,
+        finding: Finding,
+        service: Option<Arc<Service>>,
+        rules: &Rules,
+        out: &mut Vec<Record>,
+    ) {
         if rules.find(now, &finding).is_some() {
             self.counts.allowed += 1;
             return;
@@ -133,7 +141,7 @@ impl Desk {
         if let Some(open) = self.open.get_mut(&cause) {
             let severity = open.alert.severity;
             let (samples, added) = (finding.evidence.samples.clone(), finding.count);
-            open.support(finding);
+            open.support(finding, service);
             let joined = open.alert.incident.clone().and_then(|incident| {
                 let more = (samples.as_slice(), added);
                 self.incidents.grow(now, &incident, &open.alert, more, out)
@@ -153,7 +161,7 @@ impl Desk {
             }
         } else if self.make_room(now, &finding, out) {
             let samples = finding.evidence.samples.clone();
-            let mut open = Open::new(now, &cause, finding);
+            let mut open = Open::new(now, &cause, finding, service);
             let joined = self.incidents.open(now, &open.alert, &samples, out);
             open.belong(&joined.id);
             self.follow(&joined);
@@ -348,7 +356,7 @@ impl Desk {
 }
 
 impl Open {
-    fn new(now: Timestamp, cause: &Cause, finding: Finding) -> Self {
+    fn new(now: Timestamp, cause: &Cause, finding: Finding, service: Option<Arc<Service>>) -> Self {
         let doc = finding.detector;
         let mut evidence = finding.evidence;
         evidence.samples.truncate(MOST_SAMPLES);
@@ -369,7 +377,8 @@ impl Open {
             first_seen: finding.first_seen,
             last_seen: finding.last_seen,
             incident: None,
-            coverage: finding.coverage,
+            coverage: finding.coverage.or(service.as_ref().map(|service| service.share())),
+            service,
             owasp_api: doc.owasp_api,
             attack: doc.attack,
             resolved_by: None,
@@ -384,7 +393,7 @@ impl Open {
     }
 
     /// Takes in a finding of the same cause. Severity and confidence stay at their highest, the words are the latest.
-    fn support(&mut self, finding: Finding) {
+    fn support(&mut self, finding: Finding, service: Option<Arc<Service>>) {
         let alert = Arc::make_mut(&mut self.alert);
         let mut samples = std::mem::take(&mut alert.evidence.samples);
         let mut evidence = finding.evidence;
@@ -399,7 +408,9 @@ impl Open {
         alert.summary = finding.summary;
         alert.count = alert.count.saturating_add(finding.count);
         alert.last_seen = alert.last_seen.max(finding.last_seen);
-        alert.coverage = finding.coverage;
+        alert.service = service.or(alert.service.take());
+        let share = alert.service.as_ref().map(|service| service.share());
+        alert.coverage = finding.coverage.or(share);
         self.untold = true;
     }
 

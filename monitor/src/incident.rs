@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::alert::{Actor, AlertState, Pillar, Severity, Target};
 use crate::time::Timestamp;
+use crate::views::coverage::Service;
 
 /// An incident, whole in every record.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Incident {
     pub targets: Vec<Target>,
     /// Ids of its alerts, in order of time.
     pub alerts: Vec<Arc<str>>,
+    /// The services that its alerts are about, and how much of the traffic of each was understood by then.
+    pub services: Vec<Arc<Service>>,
     /// Alerts, actors and targets that found no room in these lists.
     pub left_out: u64,
     /// Observations of all its alerts.

@@ -57,6 +57,7 @@ use crate::protocol::reading::Reading;
 use crate::protocol::taps::{PLACES, Taps};
 use crate::record::{Body, DnsRecord, FlowEvent, FlowRecord, Record, StatsRecord};
 use crate::time::Timestamp;
+use crate::views::coverage::{Service, Services, Which};
 use crate::views::{Rows, View, Views};
 
 use holdings::Holdings;
@@ -73,6 +74,8 @@ const HOLD: Duration = Duration::from_millis(100);
 const HANDSHAKE: Duration = Duration::from_secs(8);
 /// How often `stats` is told.
 const STATS_EVERY: Duration = Duration::from_secs(10);
+/// How old the figures of services may be that an alert is told with: all living flows are gone through for them.
+const SERVICES_EVERY: Duration = Duration::from_mins(1);
 /// Of a longer gap in time (in a file, or a clock was set forward) only the beginning is gone through step by step; what
 /// would fall due later happens at its end: nobody wants the stats of every ten seconds of a year in which nothing came.
 const CATCH_UP: Duration = Duration::from_mins(1);
@@ -134,6 +137,9 @@ pub struct Pipeline {
     rules: Rules,
     /// Where queries come, and nowhere else.
     views: Option<Box<Views>>,
+    services: Services,
+    /// As they were when a finding last asked, for those that come within the minute.
+    services_then: Option<(Timestamp, Vec<Service>)>,
     capture: CaptureCounts,
     packets: PacketCounts,
     counts: Counts,
@@ -174,6 +180,8 @@ impl Pipeline {
             desk: Desk::new(&config.bounds),
             rules: Rules::new(config),
             views: None,
+            services: Services::default(),
+            services_then: None,
             capture: CaptureCounts::default(),
             packets: PacketCounts::default(),
             counts: Counts::default(),
@@ -200,7 +208,8 @@ impl Pipeline {
             View::Destinations | View::Coverage => self.flow_observations(now.max(self.now)),
             View::Endpoints | View::Identities | View::Compare(_) => Vec::new(),
         };
-        Some(self.views.as_ref()?.rows(now.max(self.now), view, &live))
+        let views = self.views.as_ref()?;
+        Some(views.rows(now.max(self.now), view, &live, &self.services))
     }
 
     /// From now on, what files say is this.
@@ -461,6 +470,9 @@ impl Pipeline {
             Observation::Transaction(record) | Observation::Announced(record) => record.relayed,
             Observation::Flow(_) | Observation::Lookup(_) => false,
         };
+        if let Observation::Flow(flow) = observation {
+            self.services.see(flow.time, &flow.record);
+        }
         if let Some(views) = self.views.as_mut().filter(|_| !relayed) {
             views.observe(observation);
         }
@@ -477,7 +489,9 @@ impl Pipeline {
     fn file(&mut self, mut findings: Vec<Finding>, out: &mut Output) {
         for finding in findings.drain(..) {
             let before = out.records.len();
-            self.desk.file(self.now, finding, &self.rules, &mut out.records);
+            let service = self.service_of(&finding);
+            self.desk
+                .file(self.now, finding, service, &self.rules, &mut out.records);
             if let Some(views) = &mut self.views {
                 for record in &out.records[before..] {
                     if let Body::Alert(alert) = &record.body {
@@ -487,6 +501,19 @@ impl Pipeline {
             }
         }
         self.findings = findings;
+    }
+
+    /// How much was understood of the service that a finding is about, by its first record.
+    fn service_of(&mut self, finding: &Finding) -> Option<Arc<Service>> {
+        let which = finding.evidence.samples.iter().find_map(Which::of)?;
+        let is_old = |then: &Timestamp| self.now.since(*then) >= SERVICES_EVERY;
+        if self.services_then.as_ref().is_none_or(|(then, _)| is_old(then)) {
+            let live = self.flow_observations(self.now);
+            let rows = self.services.rows(live.iter().map(|flow| &*flow.record));
+            self.services_then = Some((self.now, rows));
+        }
+        let (_, all) = self.services_then.as_ref()?;
+        which.find(all).map(Arc::new)
     }
 
     fn write(&self, body: Body, out: &mut Output) {

@@ -27,7 +27,7 @@ impl Room {
     fn file(&mut self, at: u64, finding: Finding) {
         self.desk.handle_timeout(Timestamp::from_secs(at), &mut self.records);
         self.desk
-            .file(Timestamp::from_secs(at), finding, &self.rules, &mut self.records);
+            .file(Timestamp::from_secs(at), finding, None, &self.rules, &mut self.records);
         self.keep_alerts();
     }
 
@@ -177,6 +177,7 @@ fn an_occurrence_is_not_stretched_by_a_late_call() {
     room.desk.file(
         Timestamp::from_secs(9_000),
         finding("a", 9_000),
+        None,
         &room.rules,
         &mut room.records,
     );

@@ -36,7 +36,7 @@ fn check(toml: &str, finding: &Finding, expected: bool) {
     assert_eq!(rule(toml).covers_finding(NOW, finding), expected, "{toml}");
     // An open alert of that finding is covered alike.
     let mut records = Vec::new();
-    Desk::new(&Bounds::default()).file(NOW, finding.clone(), &Rules::default(), &mut records);
+    Desk::new(&Bounds::default()).file(NOW, finding.clone(), None, &Rules::default(), &mut records);
     let Some(Body::Alert(alert)) = records.last().map(|record| &record.body) else {
         panic!("{records:?}");
     };
@@ -163,7 +163,7 @@ fn there_are_not_more_rules_than_can_be_held_against_each_alert() {
 
 fn alert(finding: Finding) -> Arc<Alert> {
     let mut records = Vec::new();
-    Desk::new(&Bounds::default()).file(NOW, finding, &Rules::default(), &mut records);
+    Desk::new(&Bounds::default()).file(NOW, finding, None, &Rules::default(), &mut records);
     match records.last().map(|record| &record.body) {
         Some(Body::Alert(alert)) => alert.clone(),
         _ => panic!("{records:?}"),

@@ -113,6 +113,9 @@ fn text(explained: &Explained<'_>, style: Style) -> String {
             row(name, value);
         }
     }
+    if let Some(service) = &alert.service {
+        row("rests on", &terminal::seen(service));
+    }
     row("observed", &terminal::amount(&evidence.observed, unit));
     row("expected", &terminal::amount(&evidence.expected, unit));
     row("threshold", &terminal::amount(&evidence.threshold, unit));

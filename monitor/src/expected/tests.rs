@@ -54,14 +54,20 @@ fn check(event: &ExpectedEvent, finding: &Finding, expected: bool) {
     );
     let mut records = Vec::new();
     let mut desk = Desk::new(&Bounds::default());
-    desk.file(finding.last_seen, finding.clone(), &rules, &mut records);
+    desk.file(finding.last_seen, finding.clone(), None, &rules, &mut records);
     assert_eq!(
         (records.is_empty(), desk.counts().expected),
         (expected, u64::from(expected))
     );
     // An alert that is open is covered alike.
     desk = Desk::new(&Bounds::default());
-    desk.file(finding.last_seen, finding.clone(), &Rules::default(), &mut records);
+    desk.file(
+        finding.last_seen,
+        finding.clone(),
+        None,
+        &Rules::default(),
+        &mut records,
+    );
     let ended = desk.apply_event(finding.last_seen, event, &mut records);
     assert_eq!(ended, usize::from(expected));
 }
@@ -160,6 +166,7 @@ fn an_alert_that_it_ends_says_so() {
     desk.file(
         Timestamp::from_secs(DURING),
         finding("a.example", DURING),
+        None,
         &Rules::default(),
         &mut records,
     );

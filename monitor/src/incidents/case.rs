@@ -12,6 +12,7 @@ use crate::alert::{Actor, ActorKind, Alert, AlertState, Severity, Target};
 use crate::baseline::distinct::Distinct;
 use crate::incident::{Incident, Pillars};
 use crate::time::Timestamp;
+use crate::views::coverage::Service;
 
 /// Updates are as rare as those of alerts: at most once a minute ...
 const UPDATE_EVERY: Duration = Duration::from_mins(1);
@@ -19,6 +20,8 @@ const UPDATE_EVERY: Duration = Duration::from_mins(1);
 const UPDATE_PART_OF_AGE: u32 = 8;
 /// Actors and targets that are listed, each.
 const MOST_NAMES: usize = 50;
+/// Services that are listed.
+const MOST_SERVICES: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Case {
@@ -40,6 +43,7 @@ pub(super) struct Case {
     detectors: Vec<&'static str>,
     actors: Vec<Actor>,
     targets: Vec<Target>,
+    services: Vec<Arc<Service>>,
     /// Alerts, actors and targets without room.
     left_out: u64,
     sources: Distinct<64>,
@@ -69,6 +73,7 @@ impl Case {
             detectors: Vec::new(),
             actors: Vec::new(),
             targets: Vec::new(),
+            services: Vec::new(),
             left_out: 0,
             sources: Distinct::default(),
             fingerprints: Distinct::default(),
@@ -99,6 +104,22 @@ impl Case {
         self.first_seen = self.first_seen.min(alert.first_seen);
         self.last_seen = self.last_seen.max(alert.last_seen);
         self.untold = true;
+        self.note_service(alert.service.as_ref());
+    }
+
+    /// The latest figures of a service take the place of the earlier.
+    fn note_service(&mut self, service: Option<&Arc<Service>>) {
+        let Some(service) = service else {
+            return;
+        };
+        let is_same = |known: &Arc<Service>| known.program == service.program && known.port == service.port;
+        if let Some(at) = self.services.iter().position(is_same) {
+            if self.services[at].counted <= service.counted {
+                self.services[at] = Arc::clone(service);
+            }
+        } else if self.services.len() < MOST_SERVICES {
+            self.services.push(Arc::clone(service));
+        }
     }
 
     /// The links of an alert: what is counted of them.
@@ -139,6 +160,9 @@ impl Case {
         self.severity = self.severity.max(other.severity);
         self.was_real |= other.was_real;
         self.alerts.extend(other.alerts);
+        for service in &other.services {
+            self.note_service(Some(service));
+        }
         for member in theirs {
             self.name(member.detector, member.actor.as_ref(), &member.target);
             self.see(now, member.links());
@@ -237,6 +261,7 @@ impl Case {
             actors: self.actors.clone(),
             targets: self.targets.clone(),
             alerts: self.alerts.clone(),
+            services: self.services.clone(),
             left_out: self.left_out,
             count: self.count,
             first_seen: self.first_seen,

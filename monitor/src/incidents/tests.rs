@@ -31,7 +31,7 @@ impl Room {
     fn file(&mut self, finding: Finding) {
         let now = finding.last_seen;
         self.desk.handle_timeout(now, &mut self.records);
-        self.desk.file(now, finding, &self.rules, &mut self.records);
+        self.desk.file(now, finding, None, &self.rules, &mut self.records);
     }
 
     fn passes(&mut self, until: u64) {

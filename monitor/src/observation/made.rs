@@ -222,7 +222,7 @@ impl<D: Detector> World<D> {
 
     fn file(&mut self, findings: Vec<crate::finding::Finding>) {
         for finding in findings {
-            self.desk.file(self.now, finding, &self.rules, &mut self.records);
+            self.desk.file(self.now, finding, None, &self.rules, &mut self.records);
         }
     }
 

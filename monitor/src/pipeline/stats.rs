@@ -105,6 +105,7 @@ impl Pipeline {
                 .map(|(_, cause, count)| (cause, count)),
         );
         left_out.extend(self.views.iter().flat_map(|views| views.left_out()));
+        left_out.push(("view_services", self.services.evicted()));
         let live = self.flows.iter().filter(|flow| !flow.is_shadow);
         let (active, counted, understood) = live.fold((0, 0u64, 0u64), |(active, counted, understood), flow| {
             (

@@ -1,4 +1,5 @@
-//! By service: how much of its traffic was understood, and why not the rest. So that "no alert" means something.
+//! By service: how much of its traffic was understood, and why not the rest. So that "no alert" means something, and an
+//! alert says what it rests on.
 
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher as _;
@@ -7,16 +8,17 @@ use std::time::Duration;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use crate::alert::Sample;
 use crate::baseline::program::{Subject, UNKNOWN};
 use crate::baseline::recent::Recent;
-use crate::record::{CoverageReason, FlowDirection, FlowEvent, FlowRecord};
+use crate::record::{CoverageReason, FlowDirection, FlowEvent, FlowRecord, HttpRole, ProcessRef};
 use crate::time::Timestamp;
 
 /// Services kept; some 500 kB.
 const MOST: usize = 4_096;
 
 /// A program in one of its roles.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// The program, with its container: [`UNKNOWN`] where that is not known.
     pub program: Arc<str>,
@@ -39,7 +41,7 @@ type Shown = (Arc<str>, Option<FlowDirection>, Option<u16>);
 
 /// All of them: connections that have ended.
 #[derive(Debug)]
-pub(super) struct Services(Recent<u64, Service>);
+pub struct Services(Recent<u64, Service>);
 
 impl Default for Services {
     fn default() -> Self {
@@ -48,7 +50,8 @@ impl Default for Services {
 }
 
 impl Services {
-    pub(super) fn see(&mut self, now: Timestamp, record: &FlowRecord) {
+    /// A flow is told.
+    pub fn see(&mut self, now: Timestamp, record: &FlowRecord) {
         if record.event == FlowEvent::Close {
             let known = self.0.see_or_make(
                 now,
@@ -62,7 +65,7 @@ impl Services {
     }
 
     /// With connections that live.
-    pub(super) fn rows<'a>(&self, live: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<Service> {
+    pub fn rows<'a>(&self, live: impl IntoIterator<Item = &'a FlowRecord>) -> Vec<Service> {
         // By what a row shows: an executable's versions, whose paths differ, are one program.
         let mut rows: FxHashMap<Shown, Service> = FxHashMap::default();
         let live = live.into_iter().map(|record| {
@@ -87,7 +90,8 @@ impl Services {
         rows
     }
 
-    pub(super) fn evicted(&self) -> u64 {
+    /// Services given up to stay within bounds.
+    pub fn evicted(&self) -> u64 {
         self.0.evicted()
     }
 }
@@ -103,13 +107,8 @@ impl Service {
     }
 
     fn of(record: &FlowRecord) -> Self {
-        let program = if record.process.is_some() {
-            Subject::of(record.process.as_ref()).own
-        } else {
-            UNKNOWN.into()
-        };
         Self {
-            program,
+            program: program(record.process.as_ref()),
             direction: record.direction,
             port: port(record),
             connections: 0,
@@ -129,6 +128,70 @@ impl Service {
             let missed = &mut self.missed[reason as usize];
             *missed = missed.saturating_add(counted - understood);
         }
+    }
+}
+
+/// Which service a record of evidence is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Which {
+    program: Arc<str>,
+    /// Port on which it is asked; absent for what it asks itself.
+    port: Option<u16>,
+}
+
+impl Which {
+    /// That of a flow or transaction.
+    pub fn of(sample: &Sample) -> Option<Self> {
+        match sample {
+            Sample::Flow(record) => Some(Self {
+                program: program(record.process.as_ref()),
+                port: port(record),
+            }),
+            Sample::Http(record) => Some(Self {
+                program: program(record.process.as_ref()),
+                port: match record.role {
+                    HttpRole::Server => Some(record.server?.port()),
+                    HttpRole::Client => None,
+                },
+            }),
+            Sample::Dns(_) => None,
+        }
+    }
+
+    /// It among all: asked from outside and from this host together. None where nothing was counted yet.
+    pub fn find(&self, all: &[Service]) -> Option<Service> {
+        let mine = all
+            .iter()
+            .filter(|row| row.program == self.program && row.port == self.port);
+        let sum = mine.cloned().reduce(|mut sum, row| {
+            // The one that carries most says which way.
+            sum.join(&row);
+            sum
+        })?;
+        (sum.counted > 0).then_some(sum)
+    }
+}
+
+impl Service {
+    /// Share of its bytes that was understood, 0 to 1.
+    pub fn share(&self) -> f32 {
+        (self.understood as f64 / self.counted.max(1) as f64) as f32
+    }
+
+    /// Bytes that were not understood, by reason, without those of none.
+    pub fn missed(&self) -> impl Iterator<Item = (CoverageReason, u64)> {
+        CoverageReason::ALL
+            .into_iter()
+            .zip(self.missed)
+            .filter(|(_, bytes)| *bytes > 0)
+    }
+}
+
+fn program(process: Option<&ProcessRef>) -> Arc<str> {
+    if process.is_some() {
+        Subject::of(process).own
+    } else {
+        UNKNOWN.into()
     }
 }
 

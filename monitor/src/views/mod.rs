@@ -63,7 +63,6 @@ pub struct Views {
     endpoints: Endpoints,
     identities: Identities,
     destinations: Destinations,
-    services: Services,
     compare: Compare,
 }
 
@@ -83,7 +82,6 @@ impl Views {
             }
             Observation::Flow(flow) => {
                 self.destinations.see(flow);
-                self.services.see(flow.time, &flow.record);
             }
             // It comes again when it is over.
             Observation::Announced(_) | Observation::Lookup(_) => {}
@@ -95,24 +93,23 @@ impl Views {
         self.compare.flag(alert);
     }
 
-    /// A view's rows; `live` are the flows that live.
-    pub fn rows(&self, now: Timestamp, view: View, live: &[FlowObservation]) -> Rows {
+    /// A view's rows; `live` are the flows that live, and `services` those of flows that have ended.
+    pub fn rows(&self, now: Timestamp, view: View, live: &[FlowObservation], services: &Services) -> Rows {
         match view {
             View::Endpoints => Rows::Endpoints(self.endpoints.rows()),
             View::Identities => Rows::Identities(self.identities.rows(now)),
             View::Destinations => Rows::Destinations(self.destinations.rows(live)),
-            View::Coverage => Rows::Coverage(self.services.rows(live.iter().map(|flow| &*flow.record))),
+            View::Coverage => Rows::Coverage(services.rows(live.iter().map(|flow| &*flow.record))),
             View::Compare(by) => Rows::Compare(self.compare.rows(by)),
         }
     }
 
     /// Subjects given up to stay within bounds, by view.
-    pub fn left_out(&self) -> [(&'static str, u64); 5] {
+    pub fn left_out(&self) -> [(&'static str, u64); 4] {
         [
             ("view_endpoints", self.endpoints.evicted()),
             ("view_identities", self.identities.evicted()),
             ("view_destinations", self.destinations.evicted()),
-            ("view_services", self.services.evicted()),
             ("view_compared", self.compare.evicted()),
         ]
     }

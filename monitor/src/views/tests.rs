@@ -16,7 +16,7 @@ fn see(views: &mut Views, made: Made) {
 }
 
 fn endpoint(views: &Views, name: &str) -> Endpoint {
-    let Rows::Endpoints(rows) = views.rows(at(100), View::Endpoints, &[]) else {
+    let Rows::Endpoints(rows) = views.rows(at(100), View::Endpoints, &[], &Services::default()) else {
         panic!("not the endpoints");
     };
     rows.into_iter().find(|(of, _)| **of == *name).unwrap().1
@@ -41,7 +41,7 @@ fn endpoints_add_up() {
     assert_eq!((orders.received_bytes, orders.sent_bytes), (6 * 200, 6 * 100));
     let logins = endpoint(&views, "POST /login");
     assert_eq!((logins.logins_succeeded, logins.logins_failed), (1, 1));
-    let Rows::Endpoints(rows) = views.rows(at(100), View::Endpoints, &[]) else {
+    let Rows::Endpoints(rows) = views.rows(at(100), View::Endpoints, &[], &Services::default()) else {
         panic!("not the endpoints");
     };
     assert_eq!(&*rows[0].0, "GET /orders/{id}", "the busiest comes first");
@@ -54,7 +54,7 @@ fn identities_have_addresses() {
         see(&mut views, login(client, "alice", true));
     }
     see(&mut views, login("192.0.2.3", "mallory", false));
-    let Rows::Identities(rows) = views.rows(at(100), View::Identities, &[]) else {
+    let Rows::Identities(rows) = views.rows(at(100), View::Identities, &[], &Services::default()) else {
         panic!("not the identities");
     };
     let ((kind, id), alice) = &rows[0];
@@ -86,18 +86,20 @@ fn flow(event: FlowEvent, counted: u64, understood: u64) -> FlowObservation {
 
 #[test]
 fn flows_that_live_and_flows_that_ended_are_one_sum() {
-    let mut views = Views::default();
+    let (mut views, mut services) = (Views::default(), Services::default());
     for event in [FlowEvent::Open, FlowEvent::Update, FlowEvent::Close] {
-        views.observe(&Observation::Flow(flow(event, 1_000, 100)));
+        let flow = flow(event, 1_000, 100);
+        services.see(flow.time, &flow.record);
+        views.observe(&Observation::Flow(flow));
     }
     let live = [flow(FlowEvent::Update, 500, 500)];
-    let Rows::Destinations(rows) = views.rows(at(100), View::Destinations, &live) else {
+    let Rows::Destinations(rows) = views.rows(at(100), View::Destinations, &live, &services) else {
         panic!("not the destinations");
     };
     let ((_, name, port), row) = &rows[0];
     assert_eq!((rows.len(), &**name, *port), (1, "api.partner.example", 443));
     assert_eq!((row.flows, row.open, row.sent), (2, 1, 1_500));
-    let Rows::Coverage(rows) = views.rows(at(100), View::Coverage, &live) else {
+    let Rows::Coverage(rows) = views.rows(at(100), View::Coverage, &live, &services) else {
         panic!("not the coverage");
     };
     let row = &rows[0];
@@ -134,7 +136,7 @@ fn what_an_alert_names_is_told_apart_from_then_on() {
     see(&mut views, ask("192.0.2.66", "sqlmap/1.8"));
     see(&mut views, ask("192.0.2.1", "Mozilla/5.0"));
     let rows = |by| {
-        let Rows::Compare(rows) = views.rows(at(100), View::Compare(by), &[]) else {
+        let Rows::Compare(rows) = views.rows(at(100), View::Compare(by), &[], &Services::default()) else {
             panic!("not a comparison");
         };
         rows.into_iter()

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{SENTENCE, section};
 use crate::control::shape::Story;
 use crate::sinks::json::{Incident, State};
-use crate::sinks::terminal::{Style, date_and_clock, printable, units};
+use crate::sinks::terminal::{Style, date_and_clock, printable, seen, units};
 
 /// Actors and targets that are shown, each.
 const LISTED: usize = 12;
@@ -78,6 +78,7 @@ fn facts(incident: &Incident<'_>) -> Vec<(&'static str, String)> {
             .map(ToString::to_string)
     });
     facts.extend(some(targets).map(|targets| ("what", targets)));
+    facts.extend(incident.services.iter().map(|service| ("rests on", seen(service))));
     facts
 }
 
@@ -154,6 +155,7 @@ mod tests {
             "  reacted          40 s after it was refused or blocked\n",
             "  who              process /usr/bin/python3.11\n",
             "What happened\n  2023-11-14 22:13:20Z  high     New destination: python3.11 sent",
+            "  rests on         bytes exact, 97 % of python3 on port 443 seen (encrypted 3 %)\n",
             "and 4 alerts that ended too long ago",
             "What to do next\n  Cut this host off from pay.example.net.\n",
             "If this is normal\n  monitor allow unknown_destination --process",

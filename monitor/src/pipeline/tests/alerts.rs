@@ -4,6 +4,7 @@ use super::*;
 use crate::alert::AlertState;
 use crate::allow::AllowRule;
 use crate::config::Config;
+use crate::record::CoverageReason;
 
 fn judges_at_once() -> Bench {
     let mut config = Config::default();
@@ -170,4 +171,71 @@ fn a_key_used_from_many_networks_raises_an_alert() {
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// nginx on port 443: so many requests in clear, then connections of TLS that nobody reads, then a scanner.
+#[test]
+fn an_alert_says_how_much_of_its_service_was_seen() {
+    let mut bench = judges_at_once();
+    bench.program(7, "/usr/sbin/nginx");
+    let at_443 = |cookie: u64| {
+        let remote = format!("192.0.2.9:{}", 40_000 + cookie);
+        Socket::new(cookie, Role::Passive, "10.0.0.1:443", &remote).owned(7)
+    };
+    let mut clear = 0;
+    for cookie in 1..4 {
+        let mut server = at_443(cookie);
+        server.open(&mut bench);
+        server.exchange(&mut bench, 5);
+        server.close(&mut bench);
+        clear += server.snapshot.counters.received + server.snapshot.counters.sent;
+    }
+    let mut encrypted = 0;
+    for cookie in 4..6 {
+        let mut server = at_443(cookie);
+        server.open(&mut bench);
+        server.hear_of(&mut bench, &[0x16, 3, 1, 0, 1, 0], 500);
+        server.pass(bench.now, Direction::Sent, 9_500);
+        // One of them lives on.
+        if cookie == 4 {
+            server.close(&mut bench);
+        } else {
+            server.tell(&mut bench, FlowCause::Progress);
+        }
+        encrypted += 10_000;
+    }
+    let mut scanner = at_443(10);
+    scanner.open(&mut bench);
+    scanner.hear(
+        &mut bench,
+        b"GET /a HTTP/1.1\r\nHost: api.example\r\nUser-Agent: sqlmap/1.8\r\n\r\n",
+    );
+    scanner.say(&mut bench, &ok(b"hi"));
+    scanner.tell(&mut bench, FlowCause::Progress);
+    bench.wait(5_000);
+    clear += scanner.snapshot.counters.received + scanner.snapshot.counters.sent;
+    let alerts = bench.alerts();
+    let alert = alerts.iter().find(|alert| alert.detector == "user_agent").unwrap();
+    let service = alert.service.as_deref().unwrap();
+    assert_eq!((&*service.program, service.port), ("/usr/sbin/nginx", Some(443)));
+    assert_eq!(
+        (service.counted, service.understood),
+        (clear + encrypted, clear),
+        "{service:?}"
+    );
+    assert_eq!(service.missed[CoverageReason::Encrypted as usize], encrypted);
+    let share = clear as f32 / (clear + encrypted) as f32;
+    assert!(
+        alert.coverage.is_some_and(|told| (told - share).abs() < 1e-6),
+        "{:?}",
+        alert.coverage
+    );
+    let incidents = bench.records(|body| {
+        if let Body::Incident(told) = body {
+            Some(told)
+        } else {
+            None
+        }
+    });
+    assert_eq!(incidents[0].services.first().map(AsRef::as_ref), Some(service));
 }

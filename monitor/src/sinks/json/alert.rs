@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use super::service::Service;
 use super::value::{Text, Time, hundredths};
 use crate::alert;
 
@@ -50,6 +51,9 @@ pub struct Alert<'a> {
     /// Share of the bytes concerned that was understood, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<f32>,
+    /// The service that it is about, and how much of its traffic was understood by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service<'a>>,
     /// Catalogues that know it.
     pub references: References<'a>,
     /// Why it was resolved.
@@ -209,6 +213,7 @@ impl<'a> From<&'a alert::Alert> for Alert<'a> {
             last_seen: Time(alert.last_seen),
             incident: alert.incident.as_deref().map(Text::Borrowed),
             coverage: alert.coverage,
+            service: alert.service.as_deref().map(Service::from),
             references: References {
                 owasp_api: entries(alert.owasp_api),
                 attack: entries(alert.attack),

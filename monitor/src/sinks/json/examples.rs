@@ -20,6 +20,7 @@ use crate::record::{
     StatsRecord, TlsRecord,
 };
 use crate::time::Timestamp;
+use crate::views::coverage::Service;
 
 /// 2023-11-14T22:13:20Z.
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -282,10 +283,25 @@ pub(crate) fn alert() -> Alert {
         last_seen: START + Duration::from_secs(5),
         incident: Some(Arc::from("inc-0123456789abcdef")),
         coverage: Some(0.5),
+        service: Some(service()),
         owasp_api: &["API10"],
         attack: &["T1071"],
         resolved_by: None,
     }
+}
+
+fn service() -> Arc<Service> {
+    let mut missed = [0; CoverageReason::ALL.len()];
+    missed[CoverageReason::Encrypted as usize] = 30;
+    Arc::new(Service {
+        program: Arc::from("/usr/bin/python3"),
+        direction: Some(FlowDirection::Inbound),
+        port: Some(443),
+        connections: 4,
+        counted: 1_000,
+        understood: 970,
+        missed,
+    })
 }
 
 pub(crate) fn least_alert() -> Alert {
@@ -293,6 +309,7 @@ pub(crate) fn least_alert() -> Alert {
     alert.actor = None;
     alert.ioc = None;
     alert.coverage = None;
+    alert.service = None;
     alert.incident = None;
     alert.target = Target::default();
     alert.evidence.samples.clear();
@@ -319,6 +336,7 @@ pub(crate) fn incident() -> Incident {
         actors: alert.actor.into_iter().collect(),
         targets: vec![alert.target],
         alerts: vec![alert.id, Arc::from("exfiltration-1")],
+        services: vec![service()],
         left_out: 3,
         count: 12,
         first_seen: START,
@@ -334,6 +352,7 @@ pub(crate) fn least_incident() -> Incident {
         state: AlertState::Resolved,
         actors: Vec::new(),
         targets: Vec::new(),
+        services: Vec::new(),
         left_out: 0,
         reaction_s: None,
         merged_into: Some(Arc::from("inc-0000000000000001")),

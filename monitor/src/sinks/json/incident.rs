@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::alert::{Actor, Severity, State, Target};
+use super::service::Service;
 use super::value::{Text, Time, hundredths};
 use crate::incident;
 
@@ -34,6 +35,9 @@ pub struct Incident<'a> {
     pub targets: Vec<Target<'a>>,
     /// Ids of its alerts.
     pub alerts: Vec<Text<'a>>,
+    /// The services that its alerts are about, and how much of the traffic of each was understood by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service<'a>>,
     /// Alerts, actors and targets that found no room in these lists.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
@@ -101,6 +105,11 @@ impl<'a> From<&'a incident::Incident> for Incident<'a> {
             actors: incident.actors.iter().map(Actor::from).collect(),
             targets: incident.targets.iter().map(Target::from).collect(),
             alerts: incident.alerts.iter().map(|id| Text::Borrowed(&**id)).collect(),
+            services: incident
+                .services
+                .iter()
+                .map(|service| Service::from(&**service))
+                .collect(),
             left_out: incident.left_out,
             count: incident.count,
             first_seen: Time(incident.first_seen),

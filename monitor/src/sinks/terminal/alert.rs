@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::seen::seen;
 use super::units;
 use super::{Style, clock, printable};
 use crate::sinks::json::{Alert, Quantity, Severity, State, Text, Time};
@@ -97,6 +98,7 @@ fn facts(alert: &Alert<'_>, below: bool) -> String {
         to("at", target.endpoint.as_ref()),
         to("file", target.file.as_ref()),
         Some(format!("confidence {:.2}", alert.confidence)),
+        alert.service.as_ref().map(seen),
         alert
             .incident
             .as_ref()

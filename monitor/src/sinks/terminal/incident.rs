@@ -1,6 +1,7 @@
 //! An incident for people: what, and what to do.
 
 use super::alert::badge;
+use super::seen::seen;
 use super::units;
 use super::{Style, clock, printable};
 use crate::sinks::json::{Incident, State, Time};
@@ -9,6 +10,8 @@ use crate::sinks::json::{Incident, State, Time};
 const SENTENCE: usize = 1_000;
 /// Characters of a name that are shown.
 const NAME: usize = 200;
+/// Services that are shown.
+const SERVICES: usize = 2;
 
 /// One line; its alerts follow.
 pub fn incident(style: Style, time: Time, incident: &Incident<'_>) -> String {
@@ -23,6 +26,7 @@ pub fn incident(style: Style, time: Time, incident: &Incident<'_>) -> String {
     if incident.state != State::New {
         facts.push(units::count(incident.count, "observation"));
     }
+    facts.extend(incident.services.iter().take(SERVICES).map(seen));
     facts.push(format!("monitor explain {}", printable(&incident.id, NAME)));
     format!(
         "{} {} {} {what}: {end} {}",

@@ -6,6 +6,7 @@ mod alert;
 mod incident;
 mod line;
 mod printable;
+mod seen;
 mod style;
 pub mod units;
 
@@ -13,6 +14,7 @@ pub use alert::{alert, amount};
 pub use incident::incident;
 pub use line::{dns, flow, http, process, stats, tls};
 pub use printable::printable;
+pub use seen::seen;
 pub use style::Style;
 
 use std::sync::Arc;

@@ -109,7 +109,7 @@ impl World {
 
     fn file(&mut self, findings: Vec<Finding>) {
         for finding in findings {
-            self.desk.file(self.now, finding, &self.rules, &mut self.records);
+            self.desk.file(self.now, finding, None, &self.rules, &mut self.records);
         }
     }
 
