@@ -50,7 +50,9 @@ fn of(mut latencies: Vec<Duration>, took: Duration, busy: Duration) -> Run {
     latencies.sort_unstable();
     let at = |percent: usize| {
         let place = (latencies.len() * percent / 100).min(latencies.len().saturating_sub(1));
-        latencies.get(place).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
+        latencies
+            .get(place)
+            .map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
     };
     Run {
         requests,

@@ -67,7 +67,11 @@ impl Peer {
         let logs = tempfile::tempdir().expect("a directory for logs");
         let mut command = self.command(net, &logs.path().to_string_lossy());
         let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let running = Running(silent.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.name())));
+        let running = Running(
+            silent
+                .spawn()
+                .unwrap_or_else(|error| panic!("{}: {error}", self.name())),
+        );
         std::thread::sleep(self.settles());
         let outcome = work();
         drop(running);

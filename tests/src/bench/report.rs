@@ -210,7 +210,10 @@ impl std::fmt::Display for Report {
                 third_quartile,
             } = ratio(runs, &self.without);
             let what = format!("{name} keeps");
-            writeln!(out, "{what:<28}{median:>10.3}   {first_quartile:.3} to {third_quartile:.3}")?;
+            writeln!(
+                out,
+                "{what:<28}{median:>10.3}   {first_quartile:.3} to {third_quartile:.3}"
+            )?;
         }
         writeln!(
             out,
