@@ -238,6 +238,18 @@ impl Desk {
         self.end_those(now, |alert| event.covers_alert(alert), &event.reason(), out)
     }
 
+    /// Ends the open alerts that began from `from` until before `until`: all was well then. Gives their number.
+    pub fn apply_good_time(
+        &mut self,
+        now: Timestamp,
+        from: Timestamp,
+        until: Timestamp,
+        out: &mut Vec<Record>,
+    ) -> usize {
+        let by = format!("known good from {from} to {until}");
+        self.end_those(now, |alert| (from..until).contains(&alert.first_seen), &by, out)
+    }
+
     fn end_those(
         &mut self,
         now: Timestamp,

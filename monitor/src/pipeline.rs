@@ -436,6 +436,23 @@ impl Pipeline {
         self.registry.import(detector, rows, now);
     }
 
+    /// All was well from `from` until before `until`: detectors learn what they told of then, and alerts that began then end.
+    /// Gives the number of such things by detector, and of alerts.
+    pub fn adopt(
+        &mut self,
+        now: Timestamp,
+        from: Timestamp,
+        until: Timestamp,
+        out: &mut Output,
+    ) -> (Vec<(&'static str, u64)>, usize) {
+        self.handle_timeout(now, out);
+        let adopted = self.registry.adopt(from, until);
+        (
+            adopted,
+            self.desk.apply_good_time(self.now, from, until, &mut out.records),
+        )
+    }
+
     /// Takes over what another configuration says, as far as [`Config::changes`] says that it can: `config` is what holds
     /// from now on. The detectors that it names are without what they have learned until that is given back.
     pub fn reconfigure(&mut self, now: Timestamp, config: &Config, changes: &Changes, out: &mut Output) {

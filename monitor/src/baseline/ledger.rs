@@ -13,7 +13,7 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 /// The mark of a row: it was told of and became ordinary.
 const ADOPTED: u32 = 1;
 
-/// Sums and what was told of them. About 550 bytes, and 1 to 11 KB of what was learned.
+/// Sums and what was told of them. About 560 bytes, and 1 to 11 KB of what was learned.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     /// First sight.
@@ -35,6 +35,8 @@ pub struct Ledger {
     /// When what was told of becomes ordinary, and the most that there was of it.
     adopt_at: Option<Timestamp>,
     peak: [u64; 3],
+    /// When it was told of last.
+    told_at: Timestamp,
 }
 
 /// What was told of.
@@ -96,6 +98,7 @@ impl Ledger {
             count: 0,
             adopt_at: None,
             peak: [0; 3],
+            told_at: Timestamp::ZERO,
         }
     }
 
@@ -103,9 +106,7 @@ impl Ledger {
     pub fn slide(&mut self, now: Timestamp, terms: Terms) -> Passed {
         let mut passed = Passed::Nothing;
         if self.adopt_at.is_some_and(|at| at <= now) {
-            self.amounts.adopt(self.peak);
-            (self.adopt_at, self.peak, self.adopted) = (None, [0; 3], true);
-            (self.told, self.slack, self.dirty) = (None, 0, true);
+            self.become_ordinary();
             passed = Passed::Occurrence;
         }
         if self.told.is_some_and(|told| told.last + terms.quiet <= now) {
@@ -122,6 +123,23 @@ impl Ledger {
             }
         }
         passed
+    }
+
+    /// Takes what was told of for ordinary now, if some of it was from `from` until before `until`. Whether it was.
+    pub fn adopt(&mut self, from: Timestamp, until: Timestamp) -> bool {
+        // The occurrence may be over, and what was told of it waits to become ordinary.
+        let began = self.told.map_or(self.told_at, |told| told.began);
+        let so = self.adopt_at.is_some() && began < until && self.told_at >= from;
+        if so {
+            self.become_ordinary();
+        }
+        so
+    }
+
+    fn become_ordinary(&mut self) {
+        self.amounts.adopt(self.peak);
+        (self.adopt_at, self.peak, self.adopted) = (None, [0; 3], true);
+        (self.told, self.slack, self.dirty) = (None, 0, true);
     }
 
     /// So much more. Whether it has to be judged, or told of again.
@@ -170,6 +188,7 @@ impl Ledger {
             at: now,
         });
         told.at = now;
+        self.told_at = now;
         self.adopt_at.get_or_insert(now + adopt_after);
         for over in Span::ALL {
             let peak = &mut self.peak[over as usize];
@@ -268,6 +287,19 @@ mod tests {
         assert!(add(&mut ledger, at(90_000), 40 * MB).is_none(), "nobody stopped it");
         assert!(ledger.adopted);
         assert!(add(&mut ledger, at(90_001), 400 * MB).is_some());
+    }
+
+    #[test]
+    fn what_was_told_may_be_taken_for_ordinary() {
+        let mut ledger = Ledger::new(at(0));
+        let excess = add(&mut ledger, at(0), 30 * MB).unwrap();
+        ledger.tell(at(0), &excess, DAY);
+        assert!(!ledger.adopt(at(1), at(100)) && !ledger.adopt(at(0).saturating_sub(DAY), at(0)));
+        assert!(ledger.adopt(at(0), at(100)));
+        assert!(ledger.adopted && !ledger.adopt(at(0), at(100)), "once");
+        // Long before a day has passed.
+        assert!(add(&mut ledger, at(4 * 3_600), 25 * MB).is_none());
+        assert!(add(&mut ledger, at(4 * 3_600), 400 * MB).is_some());
     }
 
     #[test]

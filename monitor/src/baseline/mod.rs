@@ -15,6 +15,7 @@ pub mod first_seen;
 pub mod latest;
 pub mod ledger;
 pub mod majority;
+pub mod merge;
 pub mod met;
 pub mod names;
 pub mod occurrence;

@@ -35,7 +35,7 @@ and what was hidden ([privacy]) is as it was recorded; threat lists, databases, 
 rules and everything about detectors is as the configuration says. Lines hold no bodies and no header fields but those that \
 records show, and nothing of a detector's that was not recorded can be judged: without flow lines nothing is said of \
 destinations, without dns lines nothing of names.\n\nBoth begin with an empty baseline: what is unusual is known after \
-[learning] period.\n\nExit codes: 0 done, 1 it failed, \
+[learning] period, unless --baseline gives what was learned before.\n\nExit codes: 0 done, 1 it failed, \
 2 usage, 4 a file is damaged or cut, and what could be read was."
 )]
 pub(super) struct Backtest {
@@ -48,6 +48,10 @@ pub(super) struct Backtest {
     /// The one to hold it against; without it the defaults
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+    /// What was learned before, as `monitor baseline export` wrote it; both begin with it
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Address of the host that was captured, any number of times; goes before `[host] addresses` of NEW. Without either it
     /// is told from the packets
     #[arg(long = "host-ip", value_name = "ADDRESS")]
@@ -82,8 +86,16 @@ impl Backtest {
         } else {
             key_or_public(key)
         };
-        let mut before = Engine::new(&old, key)?;
-        let mut after = Engine::new(&new, key)?;
+        let (mut before, mut after) = (Engine::new(&old, key)?, Engine::new(&new, key)?);
+        #[cfg(feature = "live")]
+        if let Some(path) = &self.baseline {
+            let start = feed.start();
+            for (detector, rows) in super::baseline::rows::read(path)? {
+                for engine in [&mut before, &mut after] {
+                    engine.pipeline.import_baseline(detector.as_str(), rows.clone(), start);
+                }
+            }
+        }
         let end = feed.each(|now, happening| {
             before.show(now, happening.clone());
             after.show(now, happening);

@@ -1,8 +1,10 @@
 //! `monitor baseline`.
 
-use std::collections::BTreeMap;
+mod learn;
+pub(super) mod rows;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -14,7 +16,7 @@ use super::listing::{print_json, read, runtime};
 use super::table::{Column, Mark, Table};
 use crate::config::Moment;
 use crate::control::client::ask;
-use crate::control::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget};
+use crate::control::shape::{BaselineChanged, BaselineOf, Forget};
 use crate::detectors::DetectorName;
 use crate::sinks::terminal::{date_and_clock, units};
 
@@ -32,6 +34,7 @@ pub(super) struct Baseline {
 enum Action {
     /// Show how much each detector has learned, since when
     Show,
+    Learn(learn::Learn),
     /// Write what was learned to standard output, as JSON lines
     Export {
         /// Only this detector's
@@ -67,8 +70,10 @@ enum Action {
 impl Baseline {
     pub(super) fn run(self, socket: &Path) -> Result<(), Failure> {
         let json = self.json;
-        runtime()?.block_on(async {
+        let runtime = runtime()?;
+        runtime.block_on(async {
             match self.action {
+                Action::Learn(learn) => learn.run(socket, json).await,
                 Action::Show => show(socket, json).await,
                 Action::Export { detector } => export(socket, detector).await,
                 Action::Import { file } => import(socket, &file, json).await,
@@ -153,7 +158,7 @@ async fn import(socket: &Path, file: &Path, json: bool) -> Result<(), Failure> {
         Box::new(File::open(file).with_context(cannot)?)
     };
     // All of it is looked at before any of it is sent.
-    let bodies = sorted(BufReader::new(input)).with_context(cannot)?;
+    let bodies = rows::sorted(BufReader::new(input)).with_context(cannot)?;
     if bodies.is_empty() {
         return Err(Failure::Failed(anyhow!("{} holds no row", file.display())));
     }
@@ -163,25 +168,6 @@ async fn import(socket: &Path, file: &Path, json: bool) -> Result<(), Failure> {
         changed(&line.unwrap_or_default(), json, &format!("{name}: taken in"))?;
     }
     Ok(())
-}
-
-/// The rows of each detector.
-fn sorted(input: impl BufRead) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
-    let mut bodies: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for (number, line) in input.lines().enumerate() {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let row: BaselineRow<'_> = serde_json::from_str(&line).with_context(|| format!("line {}", number + 1))?;
-        row.detector
-            .parse::<DetectorName>()
-            .with_context(|| format!("line {}", number + 1))?;
-        let body = bodies.entry(row.detector.to_string()).or_default();
-        body.extend_from_slice(line.as_bytes());
-        body.push(b'\n');
-    }
-    Ok(bodies)
 }
 
 async fn forget(socket: &Path, forget: &Forget, json: bool) -> Result<(), Failure> {
@@ -199,27 +185,4 @@ fn changed(line: &[u8], json: bool, what: &str) -> Result<(), Failure> {
     }
     let changed: BaselineChanged = read(line)?;
     Ok(writeln!(stdout, "{what}: {}", units::count(changed.rows, "row"))?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_sorted_by_detector_and_a_wrong_line_is_named() {
-        let row = |detector: &str| {
-            format!(
-                r#"{{"detector":"{detector}","subject":"a","member":"","first":"2026-11-27T00:00:00Z","last":"2026-11-27T00:00:00Z","count":1,"marks":0}}"#
-            )
-        };
-        let text = [row("dns_tunnel"), row("user_agent"), String::new(), row("dns_tunnel")].join("\n");
-        let bodies = sorted(text.as_bytes()).unwrap();
-        assert_eq!(bodies["dns_tunnel"].lines().count(), 2);
-        assert_eq!(bodies.len(), 2);
-        for wrong in [row("nothing"), "{}".to_owned()] {
-            let text = format!("{}\n{wrong}", row("dns_tunnel"));
-            let error = format!("{:#}", sorted(text.as_bytes()).unwrap_err());
-            assert!(error.starts_with("line 2"), "{error}");
-        }
-    }
 }

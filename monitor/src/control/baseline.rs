@@ -1,19 +1,15 @@
 //! `/v1/baseline`: what the detectors hold for normal.
 
-use std::sync::Arc;
-
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::mailbox::Ask;
 use super::routes::{Counter, json};
-use super::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget};
+use super::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget, Learn, Learned, LearnedBy};
 use super::{Peer, Refusal};
 use crate::baseline::Row;
 use crate::detectors::DetectorName;
@@ -50,15 +46,7 @@ pub(super) async fn replace(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     peer.may_change()?;
-    let detector = named(&name)?;
-    let body = body.map_err(|rejection| {
-        Refusal::new(
-            rejection.status(),
-            rejection.body_text(),
-            "send fewer rows of a detector",
-        )
-    })?;
-    let rows = read(detector, &body)?;
+    let (detector, rows) = given(&name, body)?;
     let count = rows.len() as u64;
     counter
         .mailbox
@@ -67,6 +55,58 @@ pub(super) async fn replace(
         .map_err(failed)?;
     tracing::info!("baseline of {name} replaced by uid {}", peer.uid);
     json(&BaselineChanged { rows: count })
+}
+
+pub(super) async fn add(
+    State(counter): State<Counter>,
+    Extension(peer): Extension<Peer>,
+    Path(name): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    peer.may_change()?;
+    let (detector, rows) = given(&name, body)?;
+    let count = rows.len() as u64;
+    counter
+        .mailbox
+        .ask(|reply| Ask::BaselineMerge { detector, rows, reply })
+        .await?
+        .map_err(failed)?;
+    tracing::info!("{count} rows added to the baseline of {name} by uid {}", peer.uid);
+    json(&BaselineChanged { rows: count })
+}
+
+pub(super) async fn learn(
+    State(counter): State<Counter>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
+    peer.may_change()?;
+    let body =
+        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller request"))?;
+    let learn: Learn = serde_json::from_slice(&body).map_err(|error| {
+        Refusal::bad(
+            format!("the time that is to be learned from cannot be read: {error}"),
+            r#"send JSON such as {"from":"2026-11-27","until":"2026-11-28"}"#,
+        )
+    })?;
+    let (from, until) = (learn.from.0, learn.until.0);
+    let adopted = counter
+        .mailbox
+        .ask(|reply| Ask::BaselineAdopt { from, until, reply })
+        .await?
+        .map_err(failed)?;
+    tracing::info!("{from} to {until} is known good, says uid {}", peer.uid);
+    json(&Learned {
+        detectors: adopted
+            .detectors
+            .iter()
+            .map(|(detector, count)| LearnedBy {
+                detector: Text::Borrowed(*detector),
+                count: *count,
+            })
+            .collect(),
+        alerts: adopted.alerts as u64,
+    })
 }
 
 pub(super) async fn forget(
@@ -97,22 +137,25 @@ pub(super) async fn forget(
     json(&BaselineChanged { rows: removed as u64 })
 }
 
+fn given(name: &str, body: Result<Bytes, BytesRejection>) -> Result<(DetectorName, Vec<Row>), Refusal> {
+    let detector = named(name)?;
+    let body = body.map_err(|rejection| {
+        Refusal::new(
+            rejection.status(),
+            rejection.body_text(),
+            "send fewer rows of a detector",
+        )
+    })?;
+    Ok((detector, read(detector, &body)?))
+}
+
 fn named(name: &str) -> Result<DetectorName, Refusal> {
     name.parse()
         .map_err(|error| Refusal::not_found(format!("{error}"), "`monitor baseline show` lists what is known"))
 }
 
 fn shown(detector: DetectorName, row: &Row) -> BaselineRow<'_> {
-    BaselineRow {
-        detector: Text::Borrowed(detector.as_str()),
-        subject: Text::Borrowed(&row.subject),
-        member: Text::Borrowed(&row.member),
-        first: Time(row.first),
-        last: Time(row.last),
-        count: row.count,
-        marks: row.marks,
-        detail: row.detail.as_deref().map(|detail| Text::Owned(BASE64.encode(detail))),
-    }
+    BaselineRow::of(detector.as_str(), row)
 }
 
 fn read(detector: DetectorName, body: &[u8]) -> Result<Vec<Row>, Refusal> {
@@ -131,19 +174,7 @@ fn read(detector: DetectorName, body: &[u8]) -> Result<Vec<Row>, Refusal> {
         if row.detector != detector.as_str() {
             return Err(wrong("the row is another detector's"));
         }
-        let detail = row.detail.as_deref().map(|detail| BASE64.decode(detail.as_bytes()));
-        rows.push(Row {
-            subject: Arc::from(&*row.subject),
-            member: Arc::from(&*row.member),
-            first: row.first.0,
-            last: row.last.0,
-            count: row.count,
-            marks: row.marks,
-            detail: detail
-                .transpose()
-                .map_err(|error| wrong(&format!("detail: {error}")))?
-                .map(Arc::from),
-        });
+        rows.push(row.row().map_err(|error| wrong(&format!("detail: {error}")))?);
     }
     Ok(rows)
 }
@@ -166,6 +197,8 @@ fn failed(error: String) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::time::Timestamp;
 

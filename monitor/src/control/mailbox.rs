@@ -30,6 +30,15 @@ const QUESTIONS: usize = 256;
 /// How long an answer may take. A batch of events takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What became ordinary of a time in which all was well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Things that detectors had told of, and kept from learning.
+    pub detectors: Vec<(&'static str, u64)>,
+    /// Open alerts that ended.
+    pub alerts: usize,
+}
+
 /// One question with the way back.
 #[derive(Debug)]
 pub enum Ask {
@@ -116,6 +125,24 @@ pub enum Ask {
         until: Option<Timestamp>,
         /// The way back: how many rows.
         reply: oneshot::Sender<Result<usize, String>>,
+    },
+    /// What was learned elsewhere, for a detector.
+    BaselineMerge {
+        /// Its name.
+        detector: DetectorName,
+        /// What it is given beside what it has.
+        rows: Vec<Row>,
+        /// The way back: how many rows it has then.
+        reply: oneshot::Sender<Result<usize, String>>,
+    },
+    /// A time in which all was well.
+    BaselineAdopt {
+        /// From when.
+        from: Timestamp,
+        /// Until before when.
+        until: Timestamp,
+        /// The way back.
+        reply: oneshot::Sender<Result<Adopted, String>>,
     },
     /// Another configuration.
     Reload {

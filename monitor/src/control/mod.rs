@@ -21,7 +21,7 @@ mod server;
 pub mod shape;
 
 pub use listener::{DEFAULT_SOCKET, Listener};
-pub use mailbox::{Ask, Listed, Mailbox, Recent, StatusAnswer, Told};
+pub use mailbox::{Adopted, Ask, Listed, Mailbox, Recent, StatusAnswer, Told};
 pub use peer::{Peer, Right};
 pub use refusal::Refusal;
 pub use reload::Reload;

@@ -66,10 +66,12 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/allow/{id}", delete(allow::remove))
         .route("/v1/baseline", get(baseline::summaries))
         .route("/v1/baseline/forget", post(baseline::forget))
+        .route("/v1/baseline/learn", post(baseline::learn))
         .route(
             "/v1/baseline/{detector}",
             get(baseline::rows)
                 .put(baseline::replace)
+                .post(baseline::add)
                 .layer(DefaultBodyLimit::max(baseline::BODY_BYTES)),
         )
         .route("/v1/reload", post(reload::reload))

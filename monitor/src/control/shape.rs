@@ -1,10 +1,15 @@
 //! JSON shapes that only the control socket speaks: the daemon writes them, the command line reads them.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mailbox::Listed;
 use crate::allow::{AllowRule, Origin};
+use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
 use crate::config::{Changes, Moment};
 use crate::detectors::DetectorName;
@@ -213,6 +218,64 @@ pub struct Forget {
     /// ... until before here; without either, all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Moment>,
+}
+
+impl<'a> BaselineRow<'a> {
+    /// As it is shown.
+    pub fn of(detector: &'a str, row: &'a Row) -> Self {
+        Self {
+            detector: Text::Borrowed(detector),
+            subject: Text::Borrowed(&row.subject),
+            member: Text::Borrowed(&row.member),
+            first: Time(row.first),
+            last: Time(row.last),
+            count: row.count,
+            marks: row.marks,
+            detail: row.detail.as_deref().map(|detail| Text::Owned(BASE64.encode(detail))),
+        }
+    }
+
+    /// The row that is shown so.
+    pub fn row(&self) -> Result<Row, base64::DecodeError> {
+        let detail = self.detail.as_deref().map(|detail| BASE64.decode(detail.as_bytes()));
+        Ok(Row {
+            subject: Arc::from(&*self.subject),
+            member: Arc::from(&*self.member),
+            first: self.first.0,
+            last: self.last.0,
+            count: self.count,
+            marks: self.marks,
+            detail: detail.transpose()?.map(Arc::from),
+        })
+    }
+}
+
+/// What `POST /v1/baseline/learn` takes: a time in which all was well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Learn {
+    /// From here on ...
+    pub from: Moment,
+    /// ... until before here.
+    pub until: Moment,
+}
+
+/// Its answer: what was told of then and is ordinary now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Learned<'a> {
+    /// Things that detectors had kept from learning.
+    pub detectors: Vec<LearnedBy<'a>>,
+    /// Open alerts that began then and have ended.
+    pub alerts: u64,
+}
+
+/// What one detector learned so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LearnedBy<'a> {
+    /// Detector.
+    pub detector: Text<'a>,
+    /// How many things.
+    pub count: u64,
 }
 
 /// The answer to a change of baselines.

@@ -19,7 +19,7 @@ use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
 use crate::config::{Changes, Config};
-use crate::control::{Ask, Listed, Recent, StatusAnswer, Told};
+use crate::control::{Adopted, Ask, Listed, Recent, StatusAnswer, Told};
 use crate::detectors::DetectorName;
 use crate::enrich::reference::Reference;
 use crate::event::Event;
@@ -83,6 +83,11 @@ pub trait Core {
         from: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> Result<usize>;
+    /// Gives a detector what was learned elsewhere, beside what it has. Gives the number of rows that it has then.
+    fn merge_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> Result<usize>;
+    /// All was well from `from` until before `until`: what detectors told of then is ordinary. Gives the number of such things
+    /// by detector, and of open alerts that ended.
+    fn adopt(&mut self, now: Timestamp, from: Timestamp, until: Timestamp, out: &mut Output) -> Result<Adopted>;
     /// Takes over another configuration, as far as it can while it runs. Says what is different.
     fn reload(&mut self, now: Timestamp, config: Config, reference: Reference, out: &mut Output) -> Result<Changes>;
     /// The events that are expected.
@@ -338,6 +343,14 @@ impl<C: Core, S: Source> Engine<C, S> {
                 reply,
             } => {
                 let _ = reply.send(self.core.forget_baseline(now, detector, from, until).map_err(said));
+            }
+            Ask::BaselineMerge { detector, rows, reply } => {
+                let _ = reply.send(self.core.merge_baseline(now, detector, rows).map_err(said));
+            }
+            Ask::BaselineAdopt { from, until, reply } => {
+                let adopted = self.core.adopt(now, from, until, &mut self.out);
+                self.publish();
+                let _ = reply.send(adopted.map_err(said));
             }
             Ask::Reload {
                 config,

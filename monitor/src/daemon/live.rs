@@ -11,11 +11,12 @@ use super::source::{Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
+use crate::baseline::merge::merge;
 use crate::baseline::{Change, Row};
 use crate::capture::ebpf::Capture;
 use crate::capture::facility::{Facility, FacilityState};
 use crate::config::{Changes, Config};
-use crate::control::{Listed, shape};
+use crate::control::{Adopted, Listed, shape};
 use crate::detectors::DetectorName;
 use crate::enrich::reference::Reference;
 use crate::event::{Command, Event};
@@ -227,6 +228,19 @@ impl Core for Kept {
         self.pipeline.begin_anew(&self.config, &names);
         self.remember(&names, now)?;
         Ok(removed)
+    }
+
+    fn merge_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> Result<usize> {
+        let merged = merge(self.baseline(detector)?, rows);
+        let count = merged.len();
+        self.replace_baseline(now, detector, merged)?;
+        Ok(count)
+    }
+
+    fn adopt(&mut self, now: Timestamp, from: Timestamp, until: Timestamp, out: &mut Output) -> Result<Adopted> {
+        let (detectors, alerts) = self.pipeline.adopt(now, from, until, out);
+        self.try_save()?;
+        Ok(Adopted { detectors, alerts })
     }
 
     fn reload(&mut self, now: Timestamp, config: Config, reference: Reference, out: &mut Output) -> Result<Changes> {

@@ -12,9 +12,10 @@ use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::baseline::merge::merge;
 use crate::config::{Changes, Config};
-use crate::control::Listed;
 use crate::control::shape::Facility;
+use crate::control::{Adopted, Listed};
 use crate::detectors::DetectorName;
 use crate::enrich::reference::Reference;
 use crate::event::{Chunk, ChunkFlags, Command, Direction, Event};
@@ -199,6 +200,17 @@ impl Core for SyntheticCore {
     fn replace_baseline(&mut self, _: Timestamp, detector: DetectorName, rows: Vec<Row>) -> anyhow::Result<()> {
         self.baseline.insert(detector, rows);
         Ok(())
+    }
+
+    fn merge_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> anyhow::Result<usize> {
+        let merged = merge(self.baseline(detector)?, rows);
+        let count = merged.len();
+        self.replace_baseline(now, detector, merged)?;
+        Ok(count)
+    }
+
+    fn adopt(&mut self, _: Timestamp, _: Timestamp, _: Timestamp, _: &mut Output) -> anyhow::Result<Adopted> {
+        Ok(Adopted::default())
     }
 
     fn forget_baseline(

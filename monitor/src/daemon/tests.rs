@@ -297,7 +297,27 @@ fn baselines_are_shown_replaced_and_forgotten() {
     assert_eq!(daemon.send("GET", "/v1/baseline", "").1[0]["rows"], 2_000);
     let (_, back) = daemon.send("GET", "/v1/baseline/dns_tunnel", "");
     assert_eq!((back.len(), &back[0]["count"]), (2_000, &Value::from(3)));
-    assert_eq!(daemon.send("PUT", "/v1/baseline/user_agent", row).0, 400);
+    // What was learned elsewhere comes beside it; what both know is counted together.
+    let other = row.replace("\"b\"", "\"c\"");
+    let (code, body) = daemon.send("POST", "/v1/baseline/dns_tunnel", &format!("{other}\n{row}\n"));
+    assert_eq!((code, &body[0]["rows"]), (200, &Value::from(2)));
+    let (_, back) = daemon.send("GET", "/v1/baseline/dns_tunnel", "");
+    assert_eq!(back.len(), 2);
+    assert_eq!(
+        (&back[1]["member"], &back[1]["count"]),
+        (&Value::from("c"), &Value::from(3))
+    );
+    assert_eq!(daemon.send("PUT", "/v1/baseline/dns_tunnel", &rows).0, 200);
+    for method in ["PUT", "POST"] {
+        assert_eq!(daemon.send(method, "/v1/baseline/user_agent", row).0, 400);
+    }
+    let time = r#"{"from":"2026-11-27","until":"2026-11-28"}"#;
+    let (code, body) = daemon.send("POST", "/v1/baseline/learn", time);
+    assert_eq!((code, &body[0]["alerts"]), (200, &Value::from(0)));
+    assert_eq!(
+        daemon.send("POST", "/v1/baseline/learn", r#"{"from":"2026-11-27"}"#).0,
+        400
+    );
     assert_eq!(daemon.send("GET", "/v1/baseline/nothing", "").0, 404);
     assert_eq!(
         daemon.send("POST", "/v1/baseline/forget", r#"{"form":"2026-11-27"}"#).0,

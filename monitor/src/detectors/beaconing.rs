@@ -251,6 +251,10 @@ impl Detector for Beaconing {
         ]
     }
 
+    fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        self.known.adopt(from, until)
+    }
+
     fn export_dirty(&mut self) -> Vec<Change> {
         self.known.export_dirty()
     }

@@ -377,6 +377,15 @@ impl Detector for Exfiltration {
         ]
     }
 
+    fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        let pairs = self.pairs.iter_mut().map(|(_, pair)| &mut pair.ledger);
+        let crowds = self.crowds.iter_mut().map(|(_, crowd)| &mut crowd.ledger);
+        let adopted = pairs
+            .chain(crowds)
+            .filter_map(|ledger| ledger.adopt(from, until).then_some(()));
+        adopted.count() as u64
+    }
+
     fn export_dirty(&mut self) -> Vec<Change> {
         let mut changes = self.beginning.export_dirty();
         let crowd: Arc<str> = Arc::from(CROWD);

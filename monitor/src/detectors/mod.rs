@@ -181,6 +181,12 @@ pub trait Detector: Send {
         0
     }
 
+    /// What it told of from `from` until before `until` is ordinary after all: it learns what it has kept from learning. Gives the
+    /// number of such things; none where it keeps none.
+    fn adopt(&mut self, _from: Timestamp, _until: Timestamp) -> u64 {
+        0
+    }
+
     /// What was given up to stay within its bounds, by cause, since the start.
     fn left_out(&self) -> Vec<(&'static str, u64)>;
 
@@ -370,6 +376,15 @@ impl Registry {
             .iter()
             .flat_map(|detector| of(detector.as_ref()))
             .collect()
+    }
+
+    /// What was told of in this time is ordinary after all. Gives the number of such things, by detector.
+    pub fn adopt(&mut self, from: Timestamp, until: Timestamp) -> Vec<(&'static str, u64)> {
+        let adopted = self
+            .detectors
+            .iter_mut()
+            .map(|detector| (detector.doc().name, detector.adopt(from, until)));
+        adopted.filter(|(_, count)| *count > 0).collect()
     }
 
     /// What changed in the baselines since the last call, with the detector whose it is.

@@ -461,6 +461,19 @@ impl Detector for ResponseVolume {
         ]
     }
 
+    fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        let given: u64 = self
+            .endpoints
+            .iter_mut()
+            .map(|(_, given)| given.adopt(from, until))
+            .sum();
+        let recipients = self
+            .recipients
+            .iter_mut()
+            .filter_map(|(_, sent)| sent.ledger.adopt(from, until).then_some(()));
+        given + recipients.count() as u64
+    }
+
     fn export_dirty(&mut self) -> Vec<Change> {
         let mut changes = self.beginning.export_dirty();
         for (endpoint, given) in self.endpoints.iter_mut().filter(|(_, given)| given.dirty) {

@@ -369,6 +369,10 @@ impl Detector for UnknownDestination {
         ]
     }
 
+    fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        self.known.sets.adopt(from, until)
+    }
+
     fn export_dirty(&mut self) -> Vec<Change> {
         self.known.sets.export_dirty()
     }

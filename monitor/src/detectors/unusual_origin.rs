@@ -421,6 +421,10 @@ impl Detector for UnusualOrigin {
         ]
     }
 
+    fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        self.here.adopt(from, until) + self.places.adopt(from, until)
+    }
+
     fn export_dirty(&mut self) -> Vec<Change> {
         self.export()
     }

@@ -228,7 +228,9 @@ fn the_group_asks_and_root_changes() {
         ("POST", "/v1/expected"),
         ("DELETE", "/v1/expected/expect-1"),
         ("POST", "/v1/baseline/forget"),
+        ("POST", "/v1/baseline/learn"),
         ("PUT", "/v1/baseline/dns_tunnel"),
+        ("POST", "/v1/baseline/dns_tunnel"),
         ("POST", "/v1/reload"),
     ] {
         assert_eq!(as_user(GROUP, method, path), "403", "{method} {path}");

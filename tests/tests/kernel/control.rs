@@ -272,6 +272,11 @@ fn what_it_is_taught_holds_at_once() {
     let file = launch.path("baseline.jsonl");
     std::fs::write(&file, &rows).expect("write the rows");
     assert!(said(&["baseline", "reset", "--all"]).starts_with("forgotten: "));
+    let learned = said(&["baseline", "learn", "--from", "2026-11-01", "--to", "2026-11-02"]);
+    assert!(
+        learned.ends_with("ended: 0 alerts\n") || learned.ends_with("ended: 0 alerts"),
+        "{learned}"
+    );
     if !rows.is_empty() {
         let taken = said(&["baseline", "import", &file.to_string_lossy()]);
         assert!(taken.contains("taken in: "), "{taken}");

@@ -198,6 +198,24 @@ impl FirstSeen {
         }
     }
 
+    /// Takes for seen what was told of from `from` until before `until`. Gives their number.
+    pub fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        let mut adopted = 0;
+        for (name, subject) in &mut self.subjects {
+            let before = adopted;
+            for member in subject.members.values_mut() {
+                if member.mark == Mark::Told && (from..until).contains(&member.first) {
+                    (member.mark, member.dirty) = (Mark::Seen, true);
+                    adopted += 1;
+                }
+            }
+            if adopted > before {
+                self.dirty.insert(Arc::clone(name));
+            }
+        }
+        adopted
+    }
+
     /// Makes one member, `into`, of those that `belongs` chooses.
     pub fn merge(&mut self, subject: &str, into: &str, belongs: impl Fn(&str) -> bool) {
         let Some((key, entry)) = self.subjects.get_key_value(subject) else {

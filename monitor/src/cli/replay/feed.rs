@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{Cursor, Read};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
@@ -26,6 +27,8 @@ pub(in crate::cli) struct Feed {
     files: Vec<PathBuf>,
     size: u64,
     source: Source,
+    /// What comes before or later is passed over.
+    within: Range<Timestamp>,
 }
 
 enum Source {
@@ -102,6 +105,7 @@ impl Feed {
             files: files.to_vec(),
             size,
             source,
+            within: Timestamp::ZERO..Timestamp::from_nanos(u64::MAX),
         })
     }
 
@@ -113,6 +117,25 @@ impl Feed {
         }
     }
 
+    /// When it begins.
+    pub(in crate::cli) fn start(&mut self) -> Timestamp {
+        let start = match &mut self.source {
+            Source::Captures { ahead, merge, .. } => {
+                if ahead.is_empty() {
+                    ahead.extend(merge.next());
+                }
+                ahead.front().map(|packet| packet.time)
+            }
+            Source::Lines(lines) => lines.peek(),
+        };
+        start.unwrap_or_default()
+    }
+
+    /// Gives only what was within this time.
+    pub(in crate::cli) fn only(&mut self, within: Range<Timestamp>) {
+        self.within = within;
+    }
+
     /// Gives all of it. The time of the last.
     pub(in crate::cli) fn each(&mut self, mut give: impl FnMut(Timestamp, Happening)) -> Timestamp {
         let mut progress = Progress::new(self.size);
@@ -121,6 +144,9 @@ impl Feed {
             Source::Captures { ahead, merge, tracker } => {
                 let mut events = Vec::new();
                 while let Some(packet) = ahead.pop_front().or_else(|| merge.next()) {
+                    if !self.within.contains(&packet.time) {
+                        continue;
+                    }
                     now = tracker.packet(&packet, &mut events);
                     for (time, event) in events.drain(..) {
                         give(time, Happening::Event(event));
@@ -137,6 +163,9 @@ impl Feed {
             }
             Source::Lines(lines) => {
                 while let Some((time, body)) = lines.next() {
+                    if !self.within.contains(&time) {
+                        continue;
+                    }
                     now = time;
                     give(time, body.map_or(Happening::Time, Happening::Record));
                     count += 1;

@@ -181,6 +181,13 @@ impl Given {
         }
     }
 
+    /// What was told of from `from` until before `until` is ordinary. Gives the number of recipients.
+    pub(super) fn adopt(&mut self, from: Timestamp, until: Timestamp) -> u64 {
+        let told = |large: &&mut Large| large.told.is_some_and(|told| (from..until).contains(&told));
+        let adopted = self.large.iter_mut().filter(told);
+        adopted.map(|large| large.told = Some(Timestamp::ZERO)).count() as u64
+    }
+
     /// Whether that was told of this one for so long that it is ordinary.
     pub(super) fn is_adopted(&self, now: Timestamp, who: &Recipient, adopt_after: Duration) -> bool {
         let mut large = self.large.iter().filter(|large| large.who == *who);

@@ -71,6 +71,32 @@ fn a_destination_that_nobody_objected_to_is_adopted() {
     assert_eq!(ended, (AlertState::Resolved, Some("quiet for 7200 s")));
 }
 
+#[test]
+fn a_destination_of_a_good_day_is_ordinary_at_once() {
+    let mut world = World::that_learned(&habits());
+    let (good, bad) = (
+        flow(CURL, "new.example.net", "198.51.100.7:443"),
+        flow(CURL, "bad.example.org", "198.51.101.7:443"),
+    );
+    let began = world.now;
+    world.happens(&good);
+    world.passes(Duration::from_mins(5));
+    let ended = world.now;
+    world.happens(&bad);
+    assert_eq!(world.desk.open().count(), 2);
+    assert_eq!(world.detector.adopt(began, ended), 1, "what came later is not");
+    let over = world.desk.apply_good_time(world.now, began, ended, &mut world.records);
+    assert_eq!(over, 1);
+    world.happens(&good);
+    let open: Vec<_> = world
+        .desk
+        .open()
+        .map(|alert| alert.target.destination.clone())
+        .collect();
+    assert_eq!(open, [Some("bad.example.org".into())]);
+    assert_eq!(world.detector.adopt(began, ended), 0, "once");
+}
+
 // A connection that lives through the adoption is adopted with its destination.
 #[test]
 fn adoption_ends_the_case_of_a_living_flow() {
