@@ -31,6 +31,7 @@ use crate::alert::Alert;
 use crate::alerts::Desk;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::budget::Allotment;
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::baseline::{Change, Row};
 use crate::config::{Changes, Config};
 use crate::detectors::Registry;
@@ -429,6 +430,11 @@ impl Pipeline {
     /// What the detectors have learned since the last call, for the store.
     pub fn export_baseline(&mut self) -> Vec<(&'static str, Vec<Change>)> {
         self.registry.export_dirty()
+    }
+
+    /// What the detectors know of `subject`.
+    pub fn known(&self, now: Timestamp, subject: &Sought) -> Vec<(&'static str, Knowledge)> {
+        self.registry.known(now.max(self.now), subject)
     }
 
     /// Gives a detector back what it had learned.

@@ -340,6 +340,11 @@ impl Failing {
         self.share.tried()
     }
 
+    /// The share of failures that is usual.
+    pub fn usual(&self) -> f64 {
+        self.share.mean()
+    }
+
     /// What was learned, for the store, if something was since the last call.
     pub fn export(&mut self) -> Option<Vec<u8>> {
         self.learned.take().map(|_| self.share.encode())

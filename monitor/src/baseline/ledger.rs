@@ -298,7 +298,7 @@ mod tests {
         assert!(ledger.adopt(at(0), at(100)));
         assert!(ledger.adopted && !ledger.adopt(at(0), at(100)), "once");
         // Long before a day has passed.
-        assert!(add(&mut ledger, at(4 * 3_600), 25 * MB).is_none());
+        assert!(add(&mut ledger, at(4 * 3_600), 5 * MB).is_none());
         assert!(add(&mut ledger, at(4 * 3_600), 400 * MB).is_some());
     }
 

@@ -12,6 +12,7 @@ pub mod census;
 pub mod distinct;
 pub mod failing;
 pub mod first_seen;
+pub mod knowledge;
 pub mod latest;
 pub mod ledger;
 pub mod majority;

@@ -1,5 +1,6 @@
 //! How many there are in a window, how many there usually are, and the line between.
 
+use super::knowledge::WEEK_HOURS;
 use super::seasonal::{By, Seasonal, Usual};
 use super::ticks::Over;
 use super::whole;
@@ -112,6 +113,11 @@ impl Pace {
     /// The baseline, for the store, if an hour of it is new.
     pub fn export(&mut self) -> Option<Vec<u8>> {
         std::mem::take(&mut self.dirty).then(|| self.seasonal.encode())
+    }
+
+    /// What is usual at each hour of the week.
+    pub fn week(&self) -> Box<[Option<f64>; WEEK_HOURS]> {
+        self.seasonal.week()
     }
 
     /// Hours that were learned.

@@ -54,7 +54,7 @@ pub fn is_unsettled(exe: &str) -> bool {
 
 /// Digits become `0`, a commit or digest (eight and more hexadecimal digits with a decimal one) becomes `0` too:
 /// `/opt/app-1.12/bin/python3.11` is `/opt/app-0.0/bin/python0.0`. Installing a new version makes no new program.
-fn fold_versions(path: &str) -> String {
+pub fn fold_versions(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut word = String::new();
     for c in path.chars() {

@@ -22,6 +22,7 @@ mod tests;
 
 use self::hours::{Hour, Hours};
 use self::spread::Spread;
+use super::knowledge::WEEK_HOURS;
 use super::tail::{least, negative_binomial_bound};
 use super::whole;
 use crate::time::Timestamp;
@@ -163,6 +164,22 @@ impl Seasonal {
     /// Hours that were learned, of the latest four weeks that it knows.
     pub fn hours(&self) -> usize {
         self.hours.len()
+    }
+
+    /// The mean of a window at each hour of the week, from Monday 00:00 UTC, over the latest four weeks; nothing where none was
+    /// learned.
+    pub fn week(&self) -> Box<[Option<f64>; WEEK_HOURS]> {
+        let mut sums = [(0.0, 0u32); WEEK_HOURS];
+        for day in &self.hours.days {
+            // 1970-01-01 was a Thursday.
+            let weekday = (day.number + 3) % 7;
+            for (hour, known) in day.hours.iter().enumerate().filter(|(_, known)| known.windows > 0) {
+                let (sum, count) = &mut sums[weekday as usize * 24 + hour];
+                *sum += known.mean();
+                *count += 1;
+            }
+        }
+        Box::new(sums.map(|(sum, count)| (count > 0).then(|| sum / f64::from(count))))
     }
 
     /// For the store, 5 KB at most.

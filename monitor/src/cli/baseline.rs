@@ -2,6 +2,7 @@
 
 mod learn;
 pub(super) mod rows;
+mod show;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -13,12 +14,11 @@ use hyper::Method;
 
 use super::failure::Failure;
 use super::listing::{print_json, read, runtime};
-use super::table::{Column, Mark, Table};
 use crate::config::Moment;
 use crate::control::client::ask;
 use crate::control::shape::{BaselineChanged, BaselineOf, Forget};
 use crate::detectors::DetectorName;
-use crate::sinks::terminal::{date_and_clock, units};
+use crate::sinks::terminal::units;
 
 /// What the daemon holds for normal: show it, take it elsewhere, forget some of it
 #[derive(Debug, Args)]
@@ -32,8 +32,7 @@ pub(super) struct Baseline {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show how much each detector has learned, since when
-    Show,
+    Show(show::Show),
     Learn(learn::Learn),
     /// Write what was learned to standard output, as JSON lines
     Export {
@@ -74,7 +73,7 @@ impl Baseline {
         runtime.block_on(async {
             match self.action {
                 Action::Learn(learn) => learn.run(socket, json).await,
-                Action::Show => show(socket, json).await,
+                Action::Show(show) => show.run(socket, json).await,
                 Action::Export { detector } => export(socket, detector).await,
                 Action::Import { file } => import(socket, &file, json).await,
                 Action::Forget { detector, from, to } => {
@@ -100,35 +99,6 @@ impl Baseline {
             }
         })
     }
-}
-
-async fn show(socket: &Path, json: bool) -> Result<(), Failure> {
-    let mut answer = ask(socket, Method::GET, "/v1/baseline", Vec::new()).await?;
-    if json {
-        return print_json(answer).await;
-    }
-    let mut table = Table::new([
-        Column::word("DETECTOR"),
-        Column::number("SUBJECTS"),
-        Column::number("ROWS"),
-        Column::word("FIRST SEEN"),
-        Column::word("LAST SEEN"),
-    ]);
-    while let Some(line) = answer.line().await? {
-        let of: BaselineOf<'_> = read(&line)?;
-        let cells = [
-            of.detector.to_string(),
-            of.subjects.to_string(),
-            of.rows.to_string(),
-            date_and_clock(of.first),
-            date_and_clock(of.last),
-        ];
-        table.push(Mark::Plain, cells);
-    }
-    if table.len() == 0 {
-        return Ok(writeln!(io::stdout().lock(), "nothing is learned yet")?);
-    }
-    Ok(table.print()?)
 }
 
 async fn export(socket: &Path, detector: Option<DetectorName>) -> Result<(), Failure> {

@@ -2,16 +2,18 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query as Parameters, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::mailbox::Ask;
 use super::routes::{Counter, json};
-use super::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget, Learn, Learned, LearnedBy};
+use super::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget, Known, Learn, Learned, LearnedBy};
 use super::{Peer, Refusal};
 use crate::baseline::Row;
+use crate::baseline::knowledge::Sought;
 use crate::detectors::DetectorName;
 use crate::sinks::json::{Text, Time, append_line};
 
@@ -27,6 +29,30 @@ pub(super) async fn summaries(State(counter): State<Counter>) -> Result<Response
         first: Time(summary.first),
         last: Time(summary.last),
     }))
+}
+
+/// Of whom or what is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    subject: String,
+}
+
+/// Longest name of a subject, bytes: longer than any path that is an endpoint's.
+const MAX_SUBJECT: usize = 4_096;
+
+pub(super) async fn known(
+    State(counter): State<Counter>,
+    query: Result<Parameters<Of>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let mend = "ask with subject=, such as ?subject=POST%20/orders";
+    let Parameters(Of { subject }) = query.map_err(|rejection| Refusal::bad(rejection.body_text(), mend))?;
+    if subject.is_empty() || subject.len() > MAX_SUBJECT {
+        return Err(Refusal::bad("the subject is empty, or too long".to_owned(), mend));
+    }
+    let subject = Sought::new(&subject);
+    let known = counter.mailbox.ask(|reply| Ask::Known { subject, reply }).await?;
+    lines(known.iter().map(|(detector, known)| Known::of(detector, known)))
 }
 
 pub(super) async fn rows(State(counter): State<Counter>, Path(name): Path<String>) -> Result<Response, Refusal> {

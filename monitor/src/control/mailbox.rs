@@ -13,6 +13,7 @@ use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::config::{Changes, Config};
 use crate::detectors::DetectorName;
 use crate::enrich::reference::Reference;
@@ -105,6 +106,13 @@ pub enum Ask {
         detector: DetectorName,
         /// The way back.
         reply: oneshot::Sender<Result<Vec<Row>, String>>,
+    },
+    /// What detectors know of a subject.
+    Known {
+        /// Whom or what.
+        subject: Sought,
+        /// The way back: what each knows, by name.
+        reply: oneshot::Sender<Vec<(&'static str, Knowledge)>>,
     },
     /// Another baseline for a detector.
     BaselineReplace {

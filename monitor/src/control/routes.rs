@@ -65,6 +65,7 @@ pub(super) fn router(counter: Counter) -> Router {
         .route("/v1/allow", get(allow::list).post(allow::add))
         .route("/v1/allow/{id}", delete(allow::remove))
         .route("/v1/baseline", get(baseline::summaries))
+        .route("/v1/baseline/known", get(baseline::known))
         .route("/v1/baseline/forget", post(baseline::forget))
         .route("/v1/baseline/learn", post(baseline::learn))
         .route(

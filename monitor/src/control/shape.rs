@@ -1,5 +1,6 @@
 //! JSON shapes that only the control socket speaks: the daemon writes them, the command line reads them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use super::mailbox::Listed;
 use crate::allow::{AllowRule, Origin};
 use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::baseline::knowledge::{Knowledge, Value};
 use crate::config::{Changes, Moment};
 use crate::detectors::DetectorName;
 use crate::expected::ExpectedEvent;
@@ -248,6 +250,108 @@ impl<'a> BaselineRow<'a> {
             detail: detail.transpose()?.map(Arc::from),
         })
     }
+}
+
+/// A line of `GET /v1/baseline/known`: what a detector knows of the subject.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Known<'a> {
+    /// Detector.
+    pub detector: Text<'a>,
+    /// Together with what: a destination, a program, who it is; absent where it is of the subject alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with: Option<Text<'a>>,
+    /// First sight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Time>,
+    /// Latest sight, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Time>,
+    /// Whether it is still being learned.
+    pub learning: bool,
+    /// What is known, by what it is.
+    pub facts: BTreeMap<Text<'a>, Fact<'a>>,
+}
+
+/// What is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Fact<'a> {
+    /// A number.
+    Number(f64),
+    /// What is usual at each of the 168 hours of the week, from Monday 00:00 UTC; null where that hour was not seen.
+    Week {
+        /// By hour.
+        by_hour_of_week: Vec<Option<f64>>,
+    },
+    /// The same of the 24 hours of the day (UTC).
+    Day {
+        /// By hour.
+        by_hour_of_day: Vec<Option<f64>>,
+    },
+    /// Values below which a share of all lies.
+    Quantiles {
+        /// Half of them.
+        p50: u64,
+        /// Nine of ten.
+        p90: u64,
+        /// 99 of 100.
+        p99: u64,
+        /// Of so many that count.
+        of: u64,
+    },
+    /// Names.
+    Names {
+        /// Those that come most often.
+        names: Vec<Text<'a>>,
+        /// How many more there are.
+        more: u64,
+    },
+}
+
+impl<'a> Known<'a> {
+    /// As it is shown.
+    pub fn of(detector: &'a str, known: &'a Knowledge) -> Self {
+        Self {
+            detector: Text::Borrowed(detector),
+            with: (!known.with.is_empty()).then_some(Text::Borrowed(&*known.with)),
+            first: known.first.map(Time),
+            last: known.last.map(Time),
+            learning: known.is_learning,
+            facts: known
+                .facts
+                .iter()
+                .map(|fact| (Text::Borrowed(fact.name), Fact::from(&fact.value)))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for Fact<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Number(number) => Self::Number(*number),
+            Value::Week(hours) => Self::Week {
+                by_hour_of_week: hours.iter().map(|mean| mean.map(tenths)).collect(),
+            },
+            Value::Day(hours) => Self::Day {
+                by_hour_of_day: hours.iter().map(|mean| mean.map(tenths)).collect(),
+            },
+            Value::Quantiles { p50, p90, p99, of } => Self::Quantiles {
+                p50: *p50,
+                p90: *p90,
+                p99: *p99,
+                of: *of,
+            },
+            Value::Names(names, more) => Self::Names {
+                names: names.iter().map(|name| Text::Borrowed(&**name)).collect(),
+                more: *more,
+            },
+        }
+    }
+}
+
+fn tenths(mean: f64) -> f64 {
+    (mean * 10.0).round() / 10.0
 }
 
 /// What `POST /v1/baseline/learn` takes: a time in which all was well.

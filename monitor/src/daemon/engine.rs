@@ -18,6 +18,7 @@ use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::config::{Changes, Config};
 use crate::control::{Adopted, Ask, Listed, Recent, StatusAnswer, Told};
 use crate::detectors::DetectorName;
@@ -73,6 +74,8 @@ pub trait Core {
     fn baselines(&mut self) -> Result<Vec<Summary>>;
     /// A detector's baseline.
     fn baseline(&mut self, detector: DetectorName) -> Result<Vec<Row>>;
+    /// What detectors know of a subject.
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<(&'static str, Knowledge)>;
     /// Gives a detector another baseline.
     fn replace_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> Result<()>;
     /// Forgets what was first seen from `from` until before `until`; without either, all of it. Gives the number of rows.
@@ -332,6 +335,9 @@ impl<C: Core, S: Source> Engine<C, S> {
             }
             Ask::Baseline { detector, reply } => {
                 let _ = reply.send(self.core.baseline(detector).map_err(said));
+            }
+            Ask::Known { subject, reply } => {
+                let _ = reply.send(self.core.known(now, &subject));
             }
             Ask::BaselineReplace { detector, rows, reply } => {
                 let _ = reply.send(self.core.replace_baseline(now, detector, rows).map_err(said));

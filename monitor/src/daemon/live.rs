@@ -11,6 +11,7 @@ use super::source::{Drained, Source};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::budget::Allotment;
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::baseline::merge::merge;
 use crate::baseline::{Change, Row};
 use crate::capture::ebpf::Capture;
@@ -200,6 +201,10 @@ impl Core for Kept {
     fn baseline(&mut self, detector: DetectorName) -> Result<Vec<Row>> {
         self.try_save()?;
         self.store.baseline(detector.as_str())
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<(&'static str, Knowledge)> {
+        self.pipeline.known(now, subject)
     }
 
     fn replace_baseline(&mut self, now: Timestamp, detector: DetectorName, rows: Vec<Row>) -> Result<()> {

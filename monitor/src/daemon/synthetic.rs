@@ -12,6 +12,7 @@ use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError, Rules};
 use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
+use crate::baseline::knowledge::{Knowledge, Sought, Value};
 use crate::baseline::merge::merge;
 use crate::config::{Changes, Config};
 use crate::control::shape::Facility;
@@ -195,6 +196,12 @@ impl Core for SyntheticCore {
 
     fn baseline(&mut self, detector: DetectorName) -> anyhow::Result<Vec<Row>> {
         Ok(self.baseline.get(&detector).cloned().unwrap_or_default())
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<(&'static str, Knowledge)> {
+        let is_learned = subject.is("GET /learned");
+        let known = Knowledge::since(now, false).and("requests", Value::Number(7.0));
+        is_learned.then_some(("request_rate", known)).into_iter().collect()
     }
 
     fn replace_baseline(&mut self, _: Timestamp, detector: DetectorName, rows: Vec<Row>) -> anyhow::Result<()> {

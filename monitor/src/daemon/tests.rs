@@ -311,6 +311,16 @@ fn baselines_are_shown_replaced_and_forgotten() {
     for method in ["PUT", "POST"] {
         assert_eq!(daemon.send(method, "/v1/baseline/user_agent", row).0, 400);
     }
+    let (code, body) = daemon.send("GET", "/v1/baseline/known?subject=GET%20%2Flearned", "");
+    assert_eq!((code, &body[0]["facts"]["requests"]), (200, &Value::from(7.0)));
+    assert!(daemon.send("GET", "/v1/baseline/known?subject=other", "").1.is_empty());
+    for wrong in ["", "?subject=", "?of=a"] {
+        assert_eq!(
+            daemon.send("GET", &format!("/v1/baseline/known{wrong}"), "").0,
+            400,
+            "{wrong}"
+        );
+    }
     let time = r#"{"from":"2026-11-27","until":"2026-11-28"}"#;
     let (code, body) = daemon.send("POST", "/v1/baseline/learn", time);
     assert_eq!((code, &body[0]["alerts"]), (200, &Value::from(0)));

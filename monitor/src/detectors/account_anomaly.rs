@@ -21,6 +21,7 @@ use self::tell::Told;
 use self::usual::Usual;
 use super::{Detector, DetectorDoc};
 use crate::baseline::bits::hash;
+use crate::baseline::knowledge::{Knowledge, Sought, Value};
 use crate::baseline::occurrence::Occurrences;
 use crate::baseline::recent::Recent;
 use crate::baseline::source::Source;
@@ -221,6 +222,24 @@ impl Detector for AccountAnomaly {
     fn learning(&self, now: Timestamp) -> u64 {
         let learns = |profile: &Profile| !profile.is_mature(now, &self.terms);
         self.profiles.iter().filter(|(_, profile)| learns(profile)).count() as u64
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let known = |profile: &Profile| {
+            let hours = profile.hours.map(|days| (days > 0).then(|| f64::from(days)));
+            let number = |things: &[u64]| Value::Number(things.len() as f64);
+            Knowledge {
+                last: Some(profile.last),
+                ..Knowledge::since(profile.first, !profile.is_mature(now, &self.terms))
+                    .and("days_seen_by_hour", Value::Day(Box::new(hours)))
+                    .and("visits", Value::Number(f64::from(profile.visits)))
+                    .and("endpoints", number(&profile.endpoints))
+                    .and("programs", number(&profile.programs))
+                    .and("networks", number(&profile.networks))
+            }
+        };
+        let profile = self.profiles.iter().find(|(account, _)| subject.is(account));
+        profile.map(|(_, profile)| known(profile)).into_iter().collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

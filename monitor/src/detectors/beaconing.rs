@@ -18,6 +18,7 @@ use super::{Detector, DetectorDoc, budget};
 use crate::alert::{Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::beginning::Beginning;
 use crate::baseline::first_seen::{FirstSeen, Limits, Mark, Terms, Verdict};
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::baseline::outside::{Key, is_outside, key_of, shown};
 use crate::baseline::program::is_unsettled;
 use crate::baseline::recent::Recent;
@@ -240,6 +241,14 @@ impl Detector for Beaconing {
 
     fn learning(&self, now: Timestamp) -> u64 {
         self.known.learning(now)
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let (program, place) = (
+            |own: &str| subject.is_program(own),
+            |place: &str| subject.is_destination(place),
+        );
+        self.known.known(now, program, "destinations_called_by_a_clock", place)
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

@@ -18,6 +18,7 @@ use self::subject::{Alphas, Kind, Place};
 use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
 use crate::baseline::beginning::Beginning;
+use crate::baseline::knowledge::{Knowledge, Sought, Value};
 use crate::baseline::recent::Recent;
 use crate::baseline::ticks::Ticks;
 use crate::baseline::{Change, Row};
@@ -167,6 +168,18 @@ impl Detector for ErrorSurge {
     fn learning(&self, now: Timestamp) -> u64 {
         let young = |place: &Place| !self.period.is_zero() && place.born + self.period > now;
         self.endpoints.iter().filter(|(_, place)| young(place)).count() as u64
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let place = subject.place(&self.host, &self.endpoints);
+        let known = |place: &Place| {
+            let [server, client] = &place.kinds;
+            Knowledge::learned_for(place.born, self.period, now)
+                .and("usual_share_of_5xx", Value::Number(server.usual()))
+                .and("usual_share_of_4xx", Value::Number(client.usual()))
+                .and("responses_learned", Value::Number(server.tried()))
+        };
+        place.map(known).into_iter().collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

@@ -23,6 +23,7 @@ use self::tell::Place;
 use super::{Detector, DetectorDoc, budget};
 use crate::baseline::amounts::{Norm, Span};
 use crate::baseline::beginning::Beginning;
+use crate::baseline::knowledge::{Knowledge, MOST_TOLD, Sought};
 use crate::baseline::ledger::{Excess, Ledger, Told};
 use crate::baseline::outside::{Key, is_outside, key_of};
 use crate::baseline::recent::Recent;
@@ -366,6 +367,25 @@ impl Detector for Exfiltration {
         } else {
             self.pairs.len() as u64
         }
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let is_it = |(program, place): &Key| subject.is_program(program) || subject.is_destination(place);
+        let pairs = self
+            .pairs
+            .iter()
+            .filter(|(key, _)| is_it(key))
+            .map(|((program, place), pair)| {
+                let shown = pair.shown.as_deref().unwrap_or(place);
+                (format!("{program} {shown}"), pair)
+            });
+        let crowds = self.crowds.iter().filter(|(program, _)| subject.is_program(program));
+        let crowds = crowds.map(|(program, crowd)| (format!("{program}, all destinations"), crowd));
+        let known = |(with, pair): (String, &Pair)| Knowledge {
+            with,
+            ..Knowledge::since(pair.ledger.first, !self.beginning.is_over(now)).and_sums(&pair.ledger)
+        };
+        crowds.chain(pairs).take(MOST_TOLD).map(known).collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

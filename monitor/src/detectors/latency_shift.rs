@@ -18,6 +18,7 @@ use self::subject::{Alphas, Aspect, Place};
 use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
 use crate::baseline::beginning::Beginning;
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::baseline::recent::Recent;
 use crate::baseline::ticks::Ticks;
 use crate::baseline::{Change, Row};
@@ -156,6 +157,18 @@ impl Detector for LatencyShift {
     fn learning(&self, now: Timestamp) -> u64 {
         let young = |place: &Place| !self.period.is_zero() && place.born + self.period > now;
         self.endpoints.iter().filter(|(_, place)| young(place)).count() as u64
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let place = subject.place(&self.host, &self.endpoints);
+        let known = |place: &Place| {
+            let since = Knowledge::learned_for(place.born, self.period, now);
+            place
+                .known()
+                .into_iter()
+                .fold(since, |known, (name, sketch)| known.and_quantiles(name, sketch))
+        };
+        place.map(known).into_iter().collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

@@ -40,6 +40,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::alert::Pillar;
 use crate::baseline::budget::{Allotment, Budget, Test};
+use crate::baseline::knowledge::{Knowledge, MOST_TOLD, Sought};
 use crate::baseline::{Change, Row};
 use crate::config::Config;
 use crate::finding::Finding;
@@ -179,6 +180,11 @@ pub trait Detector: Send {
     /// Subjects that are still learning what is normal for them; none where nothing is learned.
     fn learning(&self, _now: Timestamp) -> u64 {
         0
+    }
+
+    /// What it knows of `subject`, for people: at most [`MOST_TOLD`] things; nothing where it knows nothing, or has no baseline.
+    fn known(&self, _now: Timestamp, _subject: &Sought) -> Vec<Knowledge> {
+        Vec::new()
     }
 
     /// What it told of from `from` until before `until` is ordinary after all: it learns what it has kept from learning. Gives the
@@ -378,6 +384,18 @@ impl Registry {
             .collect()
     }
 
+    /// What each detector knows of `subject`, of those that know something.
+    pub fn known(&self, now: Timestamp, subject: &Sought) -> Vec<(&'static str, Knowledge)> {
+        let of = |detector: &dyn Detector| {
+            let (name, known) = (detector.doc().name, detector.known(now, subject));
+            known.into_iter().take(MOST_TOLD).map(move |known| (name, known))
+        };
+        self.detectors
+            .iter()
+            .flat_map(|detector| of(detector.as_ref()))
+            .collect()
+    }
+
     /// What was told of in this time is ordinary after all. Gives the number of such things, by detector.
     pub fn adopt(&mut self, from: Timestamp, until: Timestamp) -> Vec<(&'static str, u64)> {
         let adopted = self
@@ -480,6 +498,10 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::baseline::knowledge::Value;
+    use crate::enrich::identity::IdentityKind;
+    use crate::observation::made::{outbound, request};
+    use crate::record::{FlowEvent, FlowRecord};
 
     // A detector whose file is there and which nobody runs would be a promise not kept.
     #[test]
@@ -525,6 +547,83 @@ mod tests {
                 ]
             );
         }
+    }
+
+    /// Two weeks of a request a quarter by day, by an account, and of a call an hour.
+    #[test]
+    fn what_is_known_of_a_subject_is_told() {
+        let mut registry = Registry::new(&Config::default());
+        let (start, quarter) = (Timestamp::from_secs(1_800_000_000), Duration::from_mins(15));
+        let (mut now, mut findings) = (start, Vec::new());
+        for number in 0..14 * 24 * 4 {
+            now = now + quarter;
+            registry.expire(now, &mut findings);
+            if number % 96 < 48 {
+                let status = if number % 20 == 0 { 500 } else { 200 };
+                let mut made = request("198.51.100.7", "GET /orders", status).who(IdentityKind::Account, "alice", true);
+                (made.0.start, made.0.latency_us, made.0.duration_us) = (now, Some(2_000), 2_500);
+                if let Some(response) = &mut made.0.response {
+                    response.body_bytes = 20_000;
+                }
+                registry.observe(now, &Observation::Transaction(made.0.into()), &mut findings);
+            }
+            if number % 4 == 0 {
+                let mut call = outbound(now, number, Some("api.example.com"), "203.0.113.5:443");
+                call.record = FlowRecord {
+                    event: FlowEvent::Close,
+                    ..FlowRecord::clone(&call.record)
+                }
+                .into();
+                registry.observe(now, &Observation::Flow(call), &mut findings);
+            }
+        }
+        let facts = |subject: &str| -> BTreeSet<(&str, &str, bool)> {
+            let known = registry.known(now, &Sought::new(subject));
+            let of = |(detector, known): &(&'static str, Knowledge)| {
+                let (detector, learning) = (*detector, known.is_learning);
+                known
+                    .facts
+                    .iter()
+                    .map(|fact| (detector, fact.name, learning))
+                    .collect::<Vec<_>>()
+            };
+            known.iter().flat_map(of).collect()
+        };
+        let of_endpoint = facts("GET /orders");
+        for wanted in [
+            ("request_rate", "requests_an_hour", false),
+            ("latency_shift", "latency_us", false),
+            ("error_surge", "usual_share_of_5xx", false),
+            ("response_volume", "response_bytes", false),
+        ] {
+            assert!(of_endpoint.contains(&wanted), "{wanted:?} is not in {of_endpoint:?}");
+        }
+        assert!(
+            facts("alice").contains(&("account_anomaly", "days_seen_by_hour", false)),
+            "{:?}",
+            facts("alice")
+        );
+        assert!(facts("host").contains(&("request_rate", "requests_an_hour", false)));
+        for subject in ["api.example.com", "API.example.com"] {
+            let of = facts(subject);
+            assert!(of.contains(&("unknown_destination", "observations", false)), "{of:?}");
+        }
+        assert!(facts("GET /nothing").is_empty() && facts("").is_empty());
+        // Half of the day is quiet: those hours were not seen, or nothing came in them.
+        let known = registry.known(now, &Sought::new("GET /orders"));
+        let week = known
+            .iter()
+            .flat_map(|(_, known)| &known.facts)
+            .find_map(|fact| match &fact.value {
+                Value::Week(hours) => Some(hours),
+                Value::Number(_) | Value::Day(_) | Value::Quantiles { .. } | Value::Names(..) => None,
+            });
+        let busy = week
+            .unwrap()
+            .iter()
+            .filter(|mean| mean.is_some_and(|mean| mean > 3.0))
+            .count();
+        assert!((77..=91).contains(&busy), "{busy} of 168 hours");
     }
 
     #[test]

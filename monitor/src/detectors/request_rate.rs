@@ -20,6 +20,7 @@ use self::tell::Scope;
 use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
 use crate::baseline::beginning::Beginning;
+use crate::baseline::knowledge::{Knowledge, MOST_TOLD, Sought, Value};
 use crate::baseline::recent::Recent;
 use crate::baseline::ticks::Ticks;
 use crate::baseline::{Change, Row};
@@ -218,6 +219,11 @@ impl RequestRate {
         }
     }
 
+    /// Whether what was first seen then is judged by what it was.
+    fn is_known(&self, now: Timestamp, born: Timestamp) -> bool {
+        self.beginning.is_over(now) && (self.period.is_zero() || born + self.period <= now)
+    }
+
     fn sweep(&mut self, now: Timestamp) {
         self.endpoints.expire(now);
         self.askers.expire(now);
@@ -260,6 +266,25 @@ impl Detector for RequestRate {
         }
         let young = |place: &Place| place.born + self.period > now;
         self.endpoints.iter().filter(|(_, place)| young(place)).count() as u64
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let of_place = |place: &Place| {
+            Knowledge::since(place.born, !self.is_known(now, place.born))
+                .and("requests_an_hour", Value::Week(place.long.week()))
+                .and("hours_learned", Value::Number(place.long.hours() as f64))
+        };
+        let place = subject.place(&self.host, &self.endpoints);
+        let askers = self.askers.iter().filter_map(|(_, sent)| {
+            let (who, own) = (sent.who.as_ref()?, sent.own.as_ref()?);
+            subject.is_asker(who).then(|| Knowledge {
+                with: who.text(),
+                ..Knowledge::since(sent.born, !self.is_known(now, sent.born))
+                    .and("requests_an_hour", Value::Week(own.week()))
+                    .and("hours_learned", Value::Number(own.hours() as f64))
+            })
+        });
+        place.map(of_place).into_iter().chain(askers).take(MOST_TOLD).collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

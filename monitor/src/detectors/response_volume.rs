@@ -21,6 +21,7 @@ use self::sizes::Sizes;
 use super::{Detector, DetectorDoc, budget};
 use crate::baseline::amounts::{Norm, Span};
 use crate::baseline::beginning::Beginning;
+use crate::baseline::knowledge::{Knowledge, MOST_TOLD, Sought};
 use crate::baseline::ledger::{Ledger, Passed};
 use crate::baseline::recent::Recent;
 use crate::baseline::sketch::Sketch;
@@ -450,6 +451,26 @@ impl Detector for ResponseVolume {
         } else {
             self.endpoints.len() as u64
         }
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let is_learning = !self.beginning.is_over(now);
+        let endpoint = self.endpoints.iter().find(|(endpoint, _)| subject.is(endpoint));
+        let endpoint = endpoint.map(|(_, given)| {
+            Knowledge::since(given.first, is_learning).and_quantiles("response_bytes", given.sizes.sketch())
+        });
+        let recipients = self.recipients.iter().filter(|(who, _)| match who {
+            Recipient::Identity(_, id) => subject.is(id),
+            Recipient::Client(source, _) => subject.is_source(*source),
+        });
+        let recipients = recipients.map(|(who, sent)| Knowledge {
+            with: match who {
+                Recipient::Identity(kind, _) => kind.name().to_owned(),
+                Recipient::Client(_, address) => address.to_string(),
+            },
+            ..Knowledge::since(sent.ledger.first, is_learning).and_sums(&sent.ledger)
+        });
+        endpoint.into_iter().chain(recipients).take(MOST_TOLD).collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

@@ -19,6 +19,7 @@ use super::{Detector, DetectorDoc};
 use crate::baseline::asker::{self, Asker};
 use crate::baseline::beginning::Beginning;
 use crate::baseline::failing::{Failing, Terms};
+use crate::baseline::knowledge::{Knowledge, Sought, Value};
 use crate::baseline::recent::Recent;
 use crate::baseline::ticks::Ticks;
 use crate::baseline::{Change, Row};
@@ -197,6 +198,16 @@ impl Detector for Timeouts {
     fn learning(&self, now: Timestamp) -> u64 {
         let young = |place: &Place| !self.period.is_zero() && place.born + self.period > now;
         self.endpoints.iter().filter(|(_, place)| young(place)).count() as u64
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let place = self.endpoints.iter().find(|(endpoint, _)| subject.is(endpoint));
+        let known = |place: &Place| {
+            Knowledge::learned_for(place.born, self.period, now)
+                .and("usual_share_without_answer", Value::Number(place.silent.usual()))
+                .and("requests_learned", Value::Number(place.silent.tried()))
+        };
+        place.map(|(_, place)| known(place)).into_iter().collect()
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

@@ -21,6 +21,7 @@ use self::case::{Case, Kind};
 use self::known::Known;
 use super::{Detector, DetectorDoc};
 use crate::baseline::first_seen::Verdict;
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::baseline::program::Subject;
 use crate::baseline::{Change, Row};
 use crate::config::Config;
@@ -356,6 +357,14 @@ impl Detector for UnknownDestination {
 
     fn learning(&self, now: Timestamp) -> u64 {
         self.known.sets.learning(now)
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        let (program, place) = (
+            |own: &str| subject.is_program(own),
+            |place: &str| subject.is_destination(place),
+        );
+        self.known.sets.known(now, program, "destinations", place)
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

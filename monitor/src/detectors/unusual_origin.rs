@@ -23,6 +23,7 @@ use self::today::Today;
 use super::{Detector, DetectorDoc};
 use crate::baseline::census::{Expected, Moments};
 use crate::baseline::first_seen::{FirstSeen, Limits, Mark, Terms, Verdict};
+use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::baseline::occurrence::Occurrences;
 use crate::baseline::recent::Recent;
 use crate::baseline::source::Source;
@@ -408,6 +409,12 @@ impl Detector for UnusualOrigin {
 
     fn learning(&self, now: Timestamp) -> u64 {
         self.places.learning(now)
+    }
+
+    fn known(&self, now: Timestamp, subject: &Sought) -> Vec<Knowledge> {
+        // Accounts and keys, by kind and id.
+        let is_who = |who: &str| who.split_once(':').is_some_and(|(_, id)| subject.is(id));
+        self.places.known(now, is_who, "origins", |_| false)
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {

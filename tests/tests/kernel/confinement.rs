@@ -219,7 +219,14 @@ fn the_group_asks_and_root_changes() {
         let output: Output = command.arg(format!("http://monitor{path}")).output().expect("run curl");
         text(&output)
     };
-    for path in ["/v1/status", "/v1/alerts", "/v1/allow", "/v1/expected", "/v1/baseline"] {
+    for path in [
+        "/v1/status",
+        "/v1/alerts",
+        "/v1/allow",
+        "/v1/expected",
+        "/v1/baseline",
+        "/v1/baseline/known?subject=host",
+    ] {
         assert_eq!(as_user(GROUP, "GET", path), "200", "{path}");
     }
     for (method, path) in [

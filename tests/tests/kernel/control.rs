@@ -268,6 +268,8 @@ fn what_it_is_taught_holds_at_once() {
     assert_eq!(said(&["expect", "remove", &id]), format!("{id} removed"));
 
     assert!(!said(&["baseline", "show"]).is_empty());
+    assert!(said(&["baseline", "show", "host"]).contains("request_rate"));
+    assert!(said(&["baseline", "show", "/no/such/program"]).starts_with("nothing is learned of /no/such/program"));
     let rows = said(&["baseline", "export"]);
     let file = launch.path("baseline.jsonl");
     std::fs::write(&file, &rows).expect("write the rows");

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::knowledge::{Knowledge, MOST_TOLD, Value};
 use crate::time::Timestamp;
 
 /// How much is held.
@@ -278,6 +279,46 @@ impl FirstSeen {
             .iter()
             .filter(move |(_, subject)| seen(subject))
             .map(|(key, _)| &**key)
+    }
+
+    /// What is known of the subjects that `is_subject` chooses, with the names of their members as `members`; and of each subject
+    /// that has a member that `is_member` chooses, together with it.
+    pub fn known(
+        &self,
+        now: Timestamp,
+        is_subject: impl Fn(&str) -> bool,
+        members: &'static str,
+        is_member: impl Fn(&str) -> bool,
+    ) -> Vec<Knowledge> {
+        let mut known = Vec::new();
+        for (name, subject) in &self.subjects {
+            let is_learning = self.subject_is_learning(now, subject);
+            if is_subject(name) {
+                let mut all: Vec<_> = subject.members.iter().collect();
+                all.sort_by_key(|(_, member)| std::cmp::Reverse(member.count));
+                let of = Knowledge {
+                    with: name.to_string(),
+                    last: Some(subject.last),
+                    ..Knowledge::since(subject.first, is_learning)
+                };
+                known.push(
+                    of.and("observations", Value::Number(subject.count as f64))
+                        .and_names(members, all.into_iter().map(|(name, _)| name.to_string())),
+                );
+            }
+            for (of, member) in subject.members.iter().filter(|(of, _)| is_member(of)) {
+                let told = Knowledge {
+                    with: format!("{name} {of}"),
+                    last: Some(member.last),
+                    ..Knowledge::since(member.first, member.mark == Mark::Told)
+                };
+                known.push(told.and("observations", Value::Number(member.count as f64)));
+            }
+            if known.len() >= MOST_TOLD {
+                break;
+            }
+        }
+        known
     }
 
     /// Subjects there are.

@@ -139,20 +139,16 @@ impl Learn {
         if let Some(path) = &self.identity_key {
             return read_key(path);
         }
-        match &self.state {
+        if let Some(directory) = &self.state {
             // The store makes one where there is none.
-            Some(directory) => Ok(Store::open(directory)?.key),
-            None => {
-                let path = store::directory(None).join(KEY);
-                let key = read_key(&path).map_err(|error| match error {
-                    Failure::Failed(error) => Failure::Failed(
-                        error.context("what is learned of keys and tokens is of use under the daemon's key alone: name it with --identity-key"),
-                    ),
-                    other => other,
-                });
-                key
-            }
+            return Ok(Store::open(directory)?.key);
         }
+        read_key(&store::directory(None).join(KEY)).map_err(|error| match error {
+            Failure::Failed(error) => Failure::Failed(error.context(
+                "what is learned of keys and tokens is of use under the daemon's key alone: name it with --identity-key",
+            )),
+            Failure::Usage(_) | Failure::NoDaemon(_) | Failure::Damaged(_) | Failure::ReaderGone => error,
+        })
     }
 }
 

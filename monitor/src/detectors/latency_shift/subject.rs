@@ -122,6 +122,14 @@ impl Habits {
 }
 
 impl Place {
+    /// What is usual: latencies in microseconds, sizes of responses in bytes.
+    pub(super) fn known(&self) -> [(&'static str, &Sketch); 2] {
+        [
+            ("latency_us", &self.known.latency),
+            ("response_body_bytes", &self.known.size),
+        ]
+    }
+
     /// All endpoints together.
     pub(super) fn host(alphas: Alphas) -> Self {
         let slow = Terms {
