@@ -24,7 +24,7 @@ pub const LEFT_OUT_BUDGET: u8 = 2;
 
 /// One direction of a socket; written by that direction's hook alone, read by both.
 ///
-/// The first 64 bytes are what an ordinary segment needs: a cache line, which the other direction's CPU takes once a turn.
+/// The first 64 bytes are what an ordinary segment needs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Half {
@@ -76,10 +76,8 @@ pub struct Half {
     pub frame_left: u32,
     /// HTTP/2: how many of those, from the first on, are copied.
     pub frame_copy: u32,
-    /// Always 0: fills the second line.
-    pub reserved: [u64; 5],
 }
-const _: () = assert!(size_of::<Half>() == 128 && core::mem::offset_of!(Half, refill_ns) == 64);
+const _: () = assert!(size_of::<Half>() == 88 && core::mem::offset_of!(Half, refill_ns) == 64);
 
 /// TCP counters as the kernel keeps them, at one moment.
 #[repr(C)]
@@ -113,7 +111,9 @@ const _: () = assert!(size_of::<TcpCounters>() == 48);
 /// The two directions of a connection are often at work on two CPUs, so what one of them writes with every message must not
 /// lie beside what the other reads. The kernel puts the value 8 bytes into a cache line (`struct
 /// bpf_local_storage_data`, `include/linux/bpf_local_storage.h`): first what is read with every segment and hardly
-/// ever written, then the directions, each at the beginning of a line.
+/// ever written, then what is received, at the beginning of a line, then what is sent, and what who reads and answers writes,
+/// which is the same CPU mostly. With the 72 bytes before it this fills a slab of 512 bytes: one more, and each socket would
+/// take a kibibyte.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketState {
@@ -172,7 +172,7 @@ pub struct SocketState {
     /// Counters at first sight of a connection older than the monitor.
     pub base: TcpCounters,
 }
-const _: () = assert!(size_of::<SocketState>() == 120 + 256 + 24 + 24 + 48 + 48);
+const _: () = assert!(size_of::<SocketState>() == 512 - 72);
 const _: () = assert!((core::mem::offset_of!(SocketState, half) + 8).is_multiple_of(64));
 
 /// Key of `CLOSED`, `POLICIES` and `TAILS`.
