@@ -34,6 +34,7 @@ impl Column {
     }
 
     /// A number.
+    #[cfg(feature = "live")]
     pub(super) const fn number(title: &'static str) -> Self {
         Self {
             title,

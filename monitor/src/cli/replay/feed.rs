@@ -118,6 +118,7 @@ impl Feed {
     }
 
     /// When it begins.
+    #[cfg(feature = "live")]
     pub(in crate::cli) fn start(&mut self) -> Timestamp {
         let start = match &mut self.source {
             Source::Captures { ahead, merge, .. } => {
@@ -132,6 +133,7 @@ impl Feed {
     }
 
     /// Gives only what was within this time.
+    #[cfg(feature = "live")]
     pub(in crate::cli) fn only(&mut self, within: Range<Timestamp>) {
         self.within = within;
     }
