@@ -100,6 +100,8 @@ offsets! {
     inet_sport = "inet_sock"."inet_sport";
     /// cgroup of the socket.
     sk_cgroup = "sock"."sk_cgrp_data"."cgroup" | "val";
+    /// The socket behind a file's.
+    socket_sk = "socket"."sk";
     /// Cookie of a network namespace.
     net_cookie = "net"."net_cookie";
     /// See [`crate::TcpCounters`].

@@ -28,13 +28,17 @@ pub(crate) fn write(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn
     }
 }
 
-/// Likewise for 1 to 8192 bytes of a run of frames. Fewer classes than above, since the verifier goes through this once for
-/// each run of a packet.
+/// Likewise for a run of frames, of 1 to 8192 bytes.
 #[inline(always)]
-pub(crate) fn write_run(skb: *mut __sk_buff, offset: u32, length: u32, fill: impl Fn(&mut ChunkRecord)) {
-    match length {
+pub(crate) fn write_run(skb: *mut __sk_buff, offset: u32, chunk: &ChunkRecord) {
+    let fill = |record: &mut ChunkRecord| *record = *chunk;
+    match chunk.captured {
         0..=128 => class::<128>(skb, offset, fill),
-        129..=1024 => class::<1024>(skb, offset, fill),
+        129..=256 => class::<256>(skb, offset, fill),
+        257..=512 => class::<512>(skb, offset, fill),
+        513..=1024 => class::<1024>(skb, offset, fill),
+        1025..=2048 => class::<2048>(skb, offset, fill),
+        2049..=4096 => class::<4096>(skb, offset, fill),
         _ => class::<8192>(skb, offset, fill),
     };
 }

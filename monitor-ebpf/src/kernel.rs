@@ -2,8 +2,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::bpf_probe_read_kernel;
-use aya_ebpf::helpers::generated::{bpf_sk_storage_get, bpf_skc_to_tcp_sock};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_sk_storage_get, bpf_skc_to_tcp_sock};
 use monitor_common::{ABSENT, Address, SocketState, TcpCounters, Tuple};
 
 use crate::maps::{SOCKETS, offset};
@@ -38,8 +37,18 @@ pub(crate) fn read<T: Copy + Default>(base: usize, offset: u32) -> T {
     if offset == ABSENT {
         return T::default();
     }
+    let mut value = T::default();
+    // A read that fails fills the value with zeroes (`bpf_probe_read_kernel_common` in kernel/trace/bpf_trace.c). To look
+    // whether it did would be two ways for the verifier, and of ten reads a thousand.
     // SAFETY: the helper checks the address.
-    unsafe { bpf_probe_read_kernel((base + offset as usize) as *const T) }.unwrap_or_default()
+    unsafe {
+        bpf_probe_read_kernel(
+            core::ptr::from_mut(&mut value).cast(),
+            size_of::<T>() as u32,
+            (base + offset as usize) as *const c_void,
+        );
+    }
+    value
 }
 
 /// Like [`read`], for a struct that the hook handed over typed: a plain load, which the verifier checks against BTF and

@@ -119,16 +119,16 @@ pub(crate) fn parse(skb: *mut __sk_buff) -> Parsed {
 #[inline(never)]
 pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tuple: &mut Tuple) -> bool {
     let mut version = 0u8;
-    let mut v6 = [[0u64; 2]; 2];
-    let mut v4 = [0u32; 2];
+    // One buffer for both versions: up to 6.1 the stacks of calls are rounded up to 32 bytes each, and add up to 512.
+    let mut ends = [[0u64; 2]; 2];
     let mut ports = [0u16; 2];
     // SAFETY: the helper checks offset and length; buffers are on the stack.
     let failed = unsafe {
         load(skb, 0, &mut version)
             | if version >> 4 == 4 {
-                load(skb, 12, &mut v4)
+                load(skb, 12, &mut ends[0][0])
             } else {
-                load(skb, 8, &mut v6)
+                load(skb, 8, &mut ends)
             }
             | load(skb, transport, &mut ports)
     };
@@ -136,9 +136,10 @@ pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tupl
         return false;
     }
     let (source, destination) = if version >> 4 == 4 {
-        (mapped(v4[0]), mapped(v4[1]))
+        let [a, b, c, d, e, f, g, h] = ends[0][0].to_ne_bytes();
+        (mapped(u32::from_ne_bytes([a, b, c, d])), mapped(u32::from_ne_bytes([e, f, g, h])))
     } else {
-        (v6[0], v6[1])
+        (ends[0], ends[1])
     };
     let (source_port, destination_port) = (u16::from_be(ports[0]), u16::from_be(ports[1]));
     if direction == SENT {

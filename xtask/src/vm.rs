@@ -15,7 +15,7 @@ use crate::{bpf, cargo};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A Debian release whose kernel is booted: bookworm (6.1), trixie (6.12), sid (the newest); several by repeating it
-    #[arg(long = "release", value_name = "NAME", default_values = ["trixie", "sid"])]
+    #[arg(long = "release", value_name = "NAME", default_values = ["bookworm", "trixie", "sid"])]
     releases: Vec<String>,
     /// A kernel image of yours, instead
     #[arg(long, value_name = "FILE", conflicts_with = "releases")]

@@ -198,7 +198,7 @@ fn found<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_v
 }
 
 /// Fills the state of a connection that is older than the monitor; its ends are filled already.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn adopt(state: &mut SocketState, sk: usize) {
     // SAFETY: takes nothing.
     let now = unsafe { bpf_ktime_get_ns() };

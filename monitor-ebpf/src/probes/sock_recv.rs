@@ -1,16 +1,18 @@
 //! `tp_btf/sock_recv_length`: a process has read from a socket. Owner of accepted sockets, current request of threads.
+//! Before 6.3 `fexit/inet_recvmsg` and `fexit/inet6_recvmsg` in its place.
 //!
-//! - Relies on: `(struct sock *sk, int ret, int flags)` (6.3). Fires after delivery, in process context, for every
-//!   family. `splice` and `TCP_ZEROCOPY_RECEIVE` do not pass here: their sockets are owned by who releases them.
+//! - Relies on: `(struct sock *sk, int ret, int flags)` (6.3), or `int (struct socket *sock, struct msghdr *msg, size_t size,
+//!   int flags)` and trampolines (5.5). Fires after delivery, in process context; the tracepoint for every family. `splice`
+//!   and `TCP_ZEROCOPY_RECEIVE` do not pass here: their sockets are owned by who releases them.
 //! - Costs: 118 ns a read on average where each brings a request or an answer, of which an empty program reports about 60
-//!   (keep-alive load on both ends, `kernel.bpf_stats_enabled=1`).
+//!   (the tracepoint; keep-alive load on both ends, `kernel.bpf_stats_enabled=1`).
 //! - Writes: owner records, when the process that reads changes: with the request that it is first to read.
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::macros::{btf_tracepoint, fexit};
+use aya_ebpf::programs::{BtfTracePointContext, FExitContext};
 use monitor_common::{CAUSE_OWNER, CLASS_IGNORED, RECEIVED, ROLE_PASSIVE, SocketState};
 
 use crate::capture::answered;
@@ -28,9 +30,30 @@ const OWNER_EVERY_NS: u64 = 10_000_000;
 /// A read returned.
 #[btf_tracepoint(function = "sock_recv_length")]
 fn monitor_sock_recv(ctx: BtfTracePointContext) {
-    let sk: *mut c_void = ctx.arg::<*mut c_void>(0);
-    let ret: i32 = ctx.arg(1);
-    let flags: i32 = ctx.arg(2);
+    read(ctx.arg(0), ctx.arg(1), ctx.arg(2));
+}
+
+/// Likewise, of a socket of IPv4.
+#[fexit(function = "inet_recvmsg")]
+fn monitor_inet_recvmsg(ctx: FExitContext) {
+    received(&ctx);
+}
+
+/// Likewise, of one of IPv6 (which may have come by IPv4).
+#[fexit(function = "inet6_recvmsg")]
+fn monitor_inet6_recvmsg(ctx: FExitContext) {
+    received(&ctx);
+}
+
+#[inline(always)]
+fn received(ctx: &FExitContext) {
+    let socket: *mut c_void = ctx.arg(0);
+    // What was returned follows the four arguments.
+    read(load(socket, offset!(socket_sk)), ctx.arg(4), ctx.arg(3));
+}
+
+#[inline(always)]
+fn read(sk: *mut c_void, ret: i32, flags: i32) {
     if knob!(empty) != 0 || ret < 0 || flags & PEEK != 0 {
         return;
     }

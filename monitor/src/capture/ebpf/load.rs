@@ -196,7 +196,7 @@ fn load(config: &CaptureConfig, cgroup: &CgroupRoot, offsets: Offsets, kernel_lo
         .map_max_entries("CLOSED", config.deferred_closes);
     loader.load(OBJECT).map_err(|error| {
         anyhow::anyhow!(
-            "the kernel refused the maps: {error}; it needs CONFIG_BPF_SYSCALL=y; Linux 6.12 and newer are known to do"
+            "the kernel refused the maps: {error}; it needs CONFIG_BPF_SYSCALL=y; Linux 6.1 and newer are known to do"
         )
     })
 }

@@ -12,7 +12,7 @@ pub(super) const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// the list returned beside.
 pub(super) fn read() -> Result<(Offsets, Vec<String>)> {
     let bytes = std::fs::read(KERNEL_BTF).with_context(|| {
-        format!("{KERNEL_BTF} can not be read: the kernel needs CONFIG_DEBUG_INFO_BTF=y; Linux 6.12 and newer are known to do")
+        format!("{KERNEL_BTF} can not be read: the kernel needs CONFIG_DEBUG_INFO_BTF=y; Linux 6.1 and newer are known to do")
     })?;
     let types = Types::new(bytes).with_context(|| format!("{KERNEL_BTF} can not be understood"))?;
     let mut values = Vec::new();
