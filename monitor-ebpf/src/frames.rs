@@ -297,7 +297,12 @@ pub(crate) extern "C" fn monitor_frames_run(skb: *mut __sk_buff, offset: u32, ch
 /// [`header`], likewise.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub(crate) extern "C" fn monitor_frame_header(skb: *mut __sk_buff, offset: u32, available: u32, half: *mut Half) -> u32 {
+pub(crate) extern "C" fn monitor_frame_header(
+    skb: *mut __sk_buff,
+    offset: u32,
+    available: u32,
+    half: *mut Half,
+) -> u32 {
     // SAFETY: as above.
     match unsafe { half.as_mut() } {
         Some(half) => header(skb, offset, available, half),

@@ -137,7 +137,10 @@ pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tupl
     }
     let (source, destination) = if version >> 4 == 4 {
         let [a, b, c, d, e, f, g, h] = ends[0][0].to_ne_bytes();
-        (mapped(u32::from_ne_bytes([a, b, c, d])), mapped(u32::from_ne_bytes([e, f, g, h])))
+        (
+            mapped(u32::from_ne_bytes([a, b, c, d])),
+            mapped(u32::from_ne_bytes([e, f, g, h])),
+        )
     } else {
         (ends[0], ends[1])
     };

@@ -280,6 +280,14 @@ fn before_socket(skb: *mut __sk_buff, packet: &Packet, sk: *mut c_void) {
     }
 }
 
+/// Packets on the wire that this one stands for.
+#[inline(always)]
+fn packets(skb: *mut __sk_buff) -> u64 {
+    // SAFETY: reads of the skb's context.
+    let segments = unsafe { (*skb).gso_segs };
+    if segments > 1 { u64::from(segments) } else { 1 }
+}
+
 #[inline(never)]
 fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
     // SAFETY: reading the context's socket; null is checked.
@@ -311,9 +319,8 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         count(loss::UNREADABLE_PACKET);
         return;
     }
-    // SAFETY: takes nothing; reads of the skb's context.
-    let (now, segments) = unsafe { (bpf_ktime_get_ns(), (*skb).gso_segs) };
-    let packets = if segments > 1 { u64::from(segments) } else { 1 };
+    // SAFETY: takes nothing.
+    let now = unsafe { bpf_ktime_get_ns() };
     let key = UdpKey {
         cookie: state.cookie,
         remote: tuple.remote,
@@ -328,7 +335,7 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         unsafe {
             let flow = &mut *entry;
             add(&mut flow.half[DIRECTION as usize].bytes, u64::from(packet.payload_len));
-            add(&mut flow.half[DIRECTION as usize].packets, packets);
+            add(&mut flow.half[DIRECTION as usize].packets, packets(skb));
             flow.half[DIRECTION as usize].last_ns = now;
             asked = flow.half[SENT as usize].packets > 0;
             if state.owner.pid != 0 {
@@ -377,7 +384,7 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         flow.reported_ns = now;
         flow.generation = generation;
         add(&mut flow.half[DIRECTION as usize].bytes, u64::from(packet.payload_len));
-        add(&mut flow.half[DIRECTION as usize].packets, packets);
+        add(&mut flow.half[DIRECTION as usize].packets, packets(skb));
         flow.half[DIRECTION as usize].last_ns = now;
         flow::write_udp(flow, key.cookie, CAUSE_OPEN);
     }
@@ -392,19 +399,17 @@ fn udp<const DIRECTION: u8>(skb: *mut __sk_buff, packet: &Packet) {
         if !take_unasked(length + DNS_COST, now) {
             return;
         }
-        let cookie = state.cookie;
-        let segment_len = packet.payload_len;
         chunk::write(skb, packet.payload, length, |record| {
             *record = ChunkRecord {
                 header: Header {
                     kind: KIND_CHUNK,
                     length: size_of::<ChunkRecord>() as u32 + length,
                     time_ns: now,
-                    cookie,
+                    cookie: key.cookie,
                     generation,
                     ..Header::default()
                 },
-                segment_len,
+                segment_len: packet.payload_len,
                 captured: length as u16,
                 direction: DIRECTION,
                 flags: CHUNK_DATAGRAM,
