@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod control;
 pub mod daemon;
 pub mod dump;
+pub mod exchange;
 pub mod guest;
 pub mod host;
 pub mod namespace;

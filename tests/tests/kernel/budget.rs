@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use monitor_tests::nginx::Setup;
-use monitor_tests::{Field, Host, Launch, Namespace};
+use monitor_tests::{Field, Host, Launch, Namespace, wait};
 
 use crate::here;
 
@@ -17,6 +17,8 @@ const SECONDS: u64 = 6;
 /// Between two requests of each: 4,000 a second in all, which is more than any build may read within the budget below, and
 /// less than fills a ring.
 const PAUSE: Duration = Duration::from_millis(4);
+/// Until all is read again at the latest, from the least share (a thousandth) on by half as much a second.
+const RETURN: Duration = Duration::from_secs(30);
 
 #[test]
 fn over_the_budget_less_is_read_and_all_is_counted() {
@@ -32,6 +34,18 @@ fn over_the_budget_less_is_read_and_all_is_counted() {
         }
     });
     daemon.wait_for_closes(18791, CONNECTIONS);
+    // Both steps are announced, and after the second everything is read.
+    assert!(
+        daemon.errors().contains("the CPU budget is used up"),
+        "{}",
+        daemon.errors()
+    );
+    wait::until("everything to be read again", RETURN, || {
+        daemon.errors().contains("every connection is read again").then_some(())
+    });
+    let stream = net.inside(|| TcpStream::connect(here(18791))).expect("connect");
+    ask(CONNECTIONS, stream, Instant::now() + PAUSE);
+    daemon.wait_for_closes(18791, CONNECTIONS + 1);
     let records = daemon.stop();
     // By the client's port: bytes that nginx read and wrote.
     let mut served: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
@@ -43,7 +57,7 @@ fn over_the_budget_less_is_read_and_all_is_counted() {
         asked.insert(line.text("/target").expect("a target").to_owned());
     }
     let closes = records.closes(18791);
-    assert_eq!((closes.len(), served.len()), (CONNECTIONS, CONNECTIONS));
+    assert_eq!((closes.len(), served.len()), (CONNECTIONS + 1, CONNECTIONS + 1));
     for close in &closes {
         let counted = (close.number("/bytes_received"), close.number("/bytes_sent"));
         let port = close.port("/remote/port").expect("a port");
@@ -61,6 +75,8 @@ fn over_the_budget_less_is_read_and_all_is_counted() {
         whole.iter().all(|target| asked.contains(*target)),
         "a transaction that was not"
     );
+    let after = format!("/612?{CONNECTIONS}-0");
+    assert!(whole.contains(&*after), "after the load {after} is not read");
     let unread = (asked.len() - whole.len()) as u64;
     assert!(
         unread > 0 && !whole.is_empty(),

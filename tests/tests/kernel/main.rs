@@ -26,6 +26,7 @@ mod node;
 mod outbound;
 mod overflow;
 mod overlaps;
+mod overload;
 mod owners;
 mod python;
 mod relayed;

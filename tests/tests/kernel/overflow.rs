@@ -252,11 +252,11 @@ fn stream_both_ways(address: SocketAddr, time: std::time::Duration) -> (u64, u64
     })
 }
 
-fn vanished(close: &serde_json::Value) -> bool {
+pub(crate) fn vanished(close: &serde_json::Value) -> bool {
     close.text("/end_reason") == Some("vanished")
 }
 
-fn lost(stats: &serde_json::Value, cause: &str) -> u64 {
+pub(crate) fn lost(stats: &serde_json::Value, cause: &str) -> u64 {
     stats.number(&format!("/events/lost/{cause}")).unwrap_or(0)
 }
 
