@@ -47,6 +47,8 @@ mod schema;
 mod status;
 mod table;
 #[cfg(feature = "live")]
+mod top;
+#[cfg(feature = "live")]
 mod view;
 
 use std::ffi::OsString;
@@ -94,6 +96,8 @@ enum Command {
     Alerts(alerts::Alerts),
     #[cfg(feature = "live")]
     Incidents(incidents::Incidents),
+    #[cfg(feature = "live")]
+    Top(top::Top),
     #[cfg(feature = "live")]
     Compare(compare::Compare),
     #[cfg(feature = "live")]
@@ -157,6 +161,8 @@ impl Cli {
             Command::Alerts(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Incidents(command) => command.run(&socket),
+            #[cfg(feature = "live")]
+            Command::Top(command) => command.run(&socket),
             #[cfg(feature = "live")]
             Command::Compare(command) => command.run(&socket),
             #[cfg(feature = "live")]

@@ -135,6 +135,13 @@ fn overview(status: &shape::Status<'_>, style: Style) -> String {
             units::micros(cpu * 1_000)
         ),
     );
+    if let Some(budget) = status.cpu_budget.filter(|budget| budget.read_percent < 100.0) {
+        let said = format!(
+            "used up ({} % of the host): {:.1} % of connections are read, of the others bytes, ends and owners are told",
+            budget.percent, budget.read_percent
+        );
+        row("CPU budget", style.yellow(said));
+    }
     for held in &status.confinement {
         if held.state == FacilityState::Ok {
             let detail = held.detail.as_deref().unwrap_or_default();
@@ -225,6 +232,7 @@ mod tests {
             capture: Vec::new(),
             confinement: Vec::new(),
             budget: Vec::new(),
+            cpu_budget: None,
             expected: Vec::new(),
             outputs: Vec::new(),
         };
@@ -254,6 +262,7 @@ mod tests {
             capture: Vec::new(),
             confinement: Vec::new(),
             budget: vec![part.into()],
+            cpu_budget: None,
             expected: Vec::new(),
             outputs: Vec::new(),
         };

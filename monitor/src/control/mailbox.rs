@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
 use super::Refusal;
-use super::shape::Facility;
+use super::shape::{CpuBudget, Facility};
 use crate::alert::Alert;
 use crate::allow::{AllowRule, Origin, RuleError};
 use crate::baseline::Row;
@@ -190,6 +190,8 @@ pub struct StatusAnswer {
     pub capture: Vec<Facility<'static>>,
     /// How the false-alarm budget is divided.
     pub budget: Vec<Allotment>,
+    /// How the daemon's own CPU time is bounded.
+    pub cpu_budget: CpuBudget,
     /// The events that are expected, and what they covered.
     pub expected: Vec<Listed>,
 }

@@ -104,6 +104,7 @@ async fn status(State(counter): State<Counter>) -> Result<Response, Refusal> {
         capture: answer.capture,
         confinement: counter.confinement.report().iter().map(facility_shape).collect(),
         budget: answer.budget.into_iter().map(Into::into).collect(),
+        cpu_budget: Some(answer.cpu_budget),
         expected: answer
             .expected
             .into_iter()

@@ -68,11 +68,23 @@ pub struct Status<'a> {
     pub confinement: Vec<Facility<'a>>,
     /// How the false-alarm budget is divided: a line for each kind of test.
     pub budget: Vec<BudgetPart<'a>>,
+    /// How the daemon's own CPU time is bounded, and what comes of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_budget: Option<CpuBudget>,
     /// The events that are expected: those to come, those that go on, and those that were over within the last day.
     #[serde(default)]
     pub expected: Vec<Expected<'a>>,
     /// Where records go, and what became of them.
     pub outputs: Vec<OutputStatus<'a>>,
+}
+
+/// The bound on what the daemon spends itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CpuBudget {
+    /// What it may spend, percent of the time of all processors: `[budget] cpu_percent`.
+    pub percent: f64,
+    /// Of so many connections payload is read, percent.
+    pub read_percent: f64,
 }
 
 /// One thing that the capture needs or can use.

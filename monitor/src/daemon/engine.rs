@@ -20,6 +20,7 @@ use crate::baseline::Row;
 use crate::baseline::budget::Allotment;
 use crate::baseline::knowledge::{Knowledge, Sought};
 use crate::config::{Changes, Config};
+use crate::control::shape::CpuBudget;
 use crate::control::{Adopted, Ask, Listed, Recent, StatusAnswer, Told};
 use crate::detectors::DetectorName;
 use crate::enrich::reference::Reference;
@@ -280,6 +281,10 @@ impl<C: Core, S: Source> Engine<C, S> {
                     stats,
                     capture,
                     budget,
+                    cpu_budget: CpuBudget {
+                        percent: self.ends.cpu_percent,
+                        read_percent: self.governor.read_percent(),
+                    },
                     expected: self.core.expect_list(),
                 });
             }

@@ -57,6 +57,11 @@ impl Governor {
         self.read >= 1.0
     }
 
+    /// Of so many connections payload is read, percent.
+    pub(super) fn read_percent(&self) -> f64 {
+        100.0 * self.read
+    }
+
     /// It is `now`, and so much CPU time was `spent` since the process began; both of clocks that only go on. A verdict where
     /// something changes. What came before the first call (loading the programs) is no part of it.
     pub(super) fn step(&mut self, now: Duration, spent: Duration) -> Option<Verdict> {

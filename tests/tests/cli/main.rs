@@ -1,5 +1,6 @@
 //! The command line where it meets the kernel and its rights; the rest of it is tested beside the binary.
 
+mod top;
 mod unit;
 
 use std::fs;
