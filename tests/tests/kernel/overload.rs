@@ -138,7 +138,9 @@ fn ten_times_what_can_be_followed_is_counted_and_passes() {
     daemon.wait_for_closes(taken.client_port, 1);
     // A walk ends what it did not meet, at the latest a second after the last loss was counted.
     std::thread::sleep(Duration::from_secs(2));
-    daemon.wait_for("every flow told to its end", |records| without_end(records, PORT).is_empty());
+    daemon.wait_for("every flow told to its end", |records| {
+        without_end(records, PORT).is_empty()
+    });
     let records = daemon.stop();
 
     let sum = server.finish(&net);
