@@ -159,6 +159,7 @@ impl Detector for Enumeration {
     }
 
     fn finish(&mut self, _now: Timestamp, findings: &mut Vec<Finding>) {
+        self.breadth.finish();
         self.told.tell_all(|_, case| findings.push(tell::finding(case)));
     }
 

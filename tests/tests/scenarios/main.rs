@@ -4,3 +4,4 @@
 mod counts;
 mod detection;
 mod recorded;
+mod restart;

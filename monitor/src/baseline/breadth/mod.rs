@@ -260,6 +260,26 @@ impl Breadth {
         Some(entry.crossing(window, group.expected(&self.pool, window, crowd), learning))
     }
 
+    /// Nothing comes any more, perhaps since the monitor is started anew: what somebody has done of this day is a habit like that
+    /// of a day, once a day, else hosts that restart daily know of none.
+    pub fn finish(&mut self) {
+        let day = |at: Timestamp| at.as_nanos() / DAY.as_nanos() as u64;
+        for (_, entry) in self.entries.iter() {
+            if entry.was_told() || entry.day_count() < LEAST_HABIT {
+                continue;
+            }
+            let last = entry.last();
+            for key in entry.habits.into_iter().filter(|key| *key != 0) {
+                let habit = self
+                    .habits
+                    .see_or_make(last, &key, || Habit::new(last), |habit| habit.days.into());
+                if habit.days == 0 || day(habit.last) != day(last) {
+                    habit.add(last, entry.most_in_hour(), entry.day_count());
+                }
+            }
+        }
+    }
+
     /// The hour is over, perhaps the day.
     #[cold]
     fn turn(&mut self, now: Timestamp) {

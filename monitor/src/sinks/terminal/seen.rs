@@ -1,5 +1,7 @@
 //! How much of a service's traffic was seen, in a few words.
 
+use std::fmt::Write as _;
+
 use super::printable;
 use crate::sinks::json::Service;
 
@@ -15,7 +17,7 @@ pub fn seen(service: &Service<'_>) -> String {
         printable(program, NAME)
     );
     if let Some(port) = service.port {
-        text.push_str(&format!(" on port {port}"));
+        let _ = write!(text, " on port {port}");
     }
     text.push_str(" seen");
     let missed: Vec<String> = service
@@ -27,7 +29,7 @@ pub fn seen(service: &Service<'_>) -> String {
         })
         .collect();
     if !missed.is_empty() {
-        text.push_str(&format!(" ({})", missed.join(", ")));
+        let _ = write!(text, " ({})", missed.join(", "));
     }
     text
 }
