@@ -5,6 +5,7 @@
 //! When the younger set is a third full it becomes the older one, and what the older one knew is forgotten unless it was met
 //! since: after about 140,000 things. Of what is new one in fourteen at most is taken for known.
 
+use super::{Change, Row};
 use crate::time::Timestamp;
 
 /// Blocks, and their words of 64 bits: 128 KiB a set.
@@ -58,8 +59,8 @@ impl Met {
         is_new
     }
 
-    /// Name, time and content of what has changed: both sets of a block, without the words that are 0.
-    pub fn export(&mut self) -> Vec<(String, Timestamp, Vec<u8>)> {
+    /// Rows of what has changed: both sets of a block, without the words that are 0.
+    pub fn export(&mut self) -> Vec<Change> {
         let dirty = std::mem::take(&mut self.dirty);
         let changed = (0..BLOCKS).filter(|block| dirty >> block & 1 == 1);
         changed
@@ -74,7 +75,7 @@ impl Met {
                         detail.extend(word.to_be_bytes());
                     }
                 }
-                (format!("{} {block}", self.name), Timestamp::ZERO, detail)
+                Change::Put(Row::of(format!("{} {block}", self.name), Timestamp::ZERO, detail))
             })
             .collect()
     }

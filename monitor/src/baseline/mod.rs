@@ -55,6 +55,21 @@ pub struct Row {
     pub detail: Option<Arc<[u8]>>,
 }
 
+impl Row {
+    /// One that is nothing but what a structure wrote of itself, at this time.
+    pub fn of(subject: impl Into<Arc<str>>, at: Timestamp, detail: impl Into<Arc<[u8]>>) -> Self {
+        Self {
+            subject: subject.into(),
+            member: "".into(),
+            first: at,
+            last: at,
+            count: 0,
+            marks: 0,
+            detail: Some(detail.into()),
+        }
+    }
+}
+
 /// A difference between what is in memory and what was exported before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

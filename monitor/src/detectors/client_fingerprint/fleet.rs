@@ -208,27 +208,20 @@ impl Fleet {
     pub(super) fn export(&mut self) -> Vec<Change> {
         let mut rows = self.met.export();
         if std::mem::take(&mut self.is_learned) {
-            rows.push((SHARE.to_owned(), Timestamp::ZERO, self.share.encode()));
+            rows.push(Change::Put(Row::of(SHARE, Timestamp::ZERO, self.share.encode())));
         }
         for (fingerprint, claims) in self.claims.iter_mut() {
             if std::mem::take(&mut claims.dirty) {
                 let detail = claims.own.iter().flat_map(|own| own.to_bits().to_be_bytes());
-                rows.push((format!("{OWN}{fingerprint}"), claims.began, detail.collect()));
+                let detail: Vec<u8> = detail.collect();
+                rows.push(Change::Put(Row::of(
+                    format!("{OWN}{fingerprint}"),
+                    claims.began,
+                    detail,
+                )));
             }
         }
-        rows.into_iter()
-            .map(|(subject, at, detail)| {
-                Change::Put(Row {
-                    subject: subject.into(),
-                    member: "".into(),
-                    first: at,
-                    last: at,
-                    count: 0,
-                    marks: 0,
-                    detail: Some(detail.into()),
-                })
-            })
-            .collect()
+        rows
     }
 
     pub(super) fn import(&mut self, rows: &[Row], now: Timestamp) {

@@ -252,15 +252,7 @@ impl Ways {
                     bytes::put_f32(&mut detail, value as f32);
                 }
             }
-            changes.push(Change::Put(Row {
-                subject: SUMS.into(),
-                member: "".into(),
-                first: since,
-                last: since,
-                count: 1,
-                marks: 0,
-                detail: Some(detail.into()),
-            }));
+            changes.push(Change::Put(Row::of(SUMS, since, detail)));
         }
         changes
     }

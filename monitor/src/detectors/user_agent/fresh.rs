@@ -186,21 +186,9 @@ impl Fresh {
         if let Some(at) = self.learned.take() {
             let Moments { count, sum, squares } = self.usual;
             let numbers = [count, sum, squares].map(f64::to_be_bytes);
-            rows.push((USUAL.to_owned(), at, numbers.concat()));
+            rows.push(Change::Put(Row::of(USUAL, at, numbers.concat())));
         }
-        rows.into_iter()
-            .map(|(subject, at, detail)| {
-                Change::Put(Row {
-                    subject: subject.into(),
-                    member: "".into(),
-                    first: at,
-                    last: at,
-                    count: 0,
-                    marks: 0,
-                    detail: Some(detail.into()),
-                })
-            })
-            .collect()
+        rows
     }
 
     pub(super) fn import(&mut self, rows: &[Row]) {
