@@ -150,6 +150,13 @@ fn agent(user_agent: impl Into<String>, order: &'static [(&'static str, Slot)]) 
     })
 }
 
+impl Agent {
+    /// Whether it writes as browsers do.
+    pub fn is_browser(&self) -> bool {
+        [CHROME, FIREFOX, SAFARI].contains(&self.order)
+    }
+}
+
 /// What a browser calls itself: one of those that are about, in one of a few versions.
 pub fn browser_name(chance: &mut Chance) -> String {
     let system = *chance.pick(&[

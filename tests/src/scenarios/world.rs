@@ -248,6 +248,7 @@ impl World {
         response: Response,
         chance: &mut Chance,
     ) {
+        request.fields.extend(referer(caller, &request));
         for field in &caller.credential {
             request.fields.push(field.clone());
         }
@@ -374,6 +375,33 @@ impl World {
     pub fn learning(&self) -> u64 {
         (48 * HOUR).min(self.calendar.days * 12 * HOUR)
     }
+}
+
+/// Where a browser says that it comes from: the page that asks, which is the shop's own; of the first page a search engine, the
+/// mail that had a link, or nothing.
+fn referer(caller: &Caller, request: &Request) -> Option<(&'static str, String)> {
+    if !caller.agent.is_browser() || request.fields.iter().any(|(name, _)| *name == "Referer") {
+        return None;
+    }
+    if let Some((_, origin)) = request.fields.iter().find(|(name, _)| *name == "Origin") {
+        return Some(("Referer", format!("{origin}/")));
+    }
+    // Of the visit, so that nobody else's numbers change.
+    let mut chance = Chance::new(caller.visit).fork("referer");
+    let page = match request.target.as_str() {
+        "/" => *chance.pick(&[
+            "",
+            "",
+            "",
+            "https://search.example/",
+            "https://search.example/",
+            "https://mail.example/",
+            "https://www.prices.example/compare?q=lamp",
+        ]),
+        _ if chance.is(0.5) => "https://api.shop.example/",
+        _ => "https://api.shop.example/shop?sort=new&page=2",
+    };
+    (!page.is_empty()).then(|| ("Referer", page.to_owned()))
 }
 
 /// An address that is written right.

@@ -103,7 +103,7 @@ fn crowd(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
             look(world, from, at + chance.below(3 * HOUR), chance);
         }
     }
-    Marks::default()
+    looked_at()
 }
 
 fn machines(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
@@ -112,7 +112,15 @@ fn machines(world: &mut World, at: u64, chance: &mut Chance) -> Marks {
         let from = chance.pick(&hosting).v4(chance.below(60_000));
         look(world, from, at + chance.below(8 * HOUR), chance);
     }
-    Marks::default()
+    looked_at()
+}
+
+/// What all of them ask for.
+fn looked_at() -> Marks {
+    Marks {
+        endpoints: vec![service::HOME.endpoint(), service::PRODUCT.endpoint()],
+        ..Marks::default()
+    }
 }
 
 /// Somebody without a name looks at a few products.

@@ -200,6 +200,14 @@ pub(super) fn step(world: &mut World, caller: &Caller, at: u64, chance: &mut Cha
             let request = Request::post(service::BUY.path, &json!({ "cart": chance.uuid(), "pay": "card" }));
             world.ask(caller, at, service::BUY, request, chance);
             super::outbound::payment(world, at + 20 * MILLI, chance);
+            if chance.is(0.4) {
+                paid(
+                    world,
+                    caller,
+                    at + (chance.spread(40.0, 0.5) * SECOND as f64) as u64,
+                    chance,
+                );
+            }
         }
         89..93 => world.ask(caller, at, service::ORDERS, Request::get(service::ORDERS.path), chance),
         93..96 => {
@@ -244,6 +252,20 @@ fn avatar(world: &mut World, caller: &Caller, at: u64, chance: &mut Chance) {
         at,
         until,
     );
+}
+
+/// Somebody comes back from the payment provider's page, which the browser says, and the host asks the provider how it went.
+fn paid(world: &mut World, caller: &Caller, at: u64, chance: &mut Chance) {
+    let page = format!("https://{}/v2/checkout/{}", super::outbound::PAYMENTS, chance.hex(16));
+    let request = Request::get(service::ORDER.at(100_000 + chance.below(80_000))).with("Referer", page);
+    world.ask(caller, at, service::ORDER, request, chance);
+    super::outbound::payment(world, at + 20 * MILLI, chance);
+    let actors = Actors {
+        addresses: vec![caller.from],
+        ..Actors::default()
+    };
+    let until = at + SECOND;
+    world.look_alike("back from the payment provider", "request_forgery", actors, at, until);
 }
 
 /// Somebody is at home, flies for nine hours, and logs in over there.
