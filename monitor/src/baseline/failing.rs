@@ -37,6 +37,9 @@ const KNOWN_HOURS: u32 = 24;
 const LEARNING: f64 = 4.0;
 /// Failures from which on it shows whether one is behind most of them.
 const ENOUGH: u32 = 10;
+/// Tries of others from which on it shows whether they fare better than the one, and by how much they must.
+const OTHERS: u32 = 10;
+const BETTER: f64 = 0.5;
 
 /// What is supposed of a share, and what is worth telling.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +173,10 @@ pub struct Failing {
     /// The latest of whom the majority is; and whose it was before that was counted anew.
     one: Option<(u64, Asker)>,
     before: Option<Asker>,
+    /// Tries of that one, and of all others, since it is known; and whether others fared better before.
+    mine: Tally,
+    others: Tally,
+    was_worse: bool,
 }
 
 impl Failing {
@@ -191,6 +198,9 @@ impl Failing {
             since: None,
             one: None,
             before: None,
+            mine: Tally::default(),
+            others: Tally::default(),
+            was_worse: false,
         }
     }
 
@@ -213,7 +223,8 @@ impl Failing {
     pub fn blame(&mut self, now: Timestamp, asker: Option<u64>, name: impl FnOnce() -> Option<Asker>) {
         // Anew with every window, so that nobody is blamed for what is long over.
         if self.since.is_none_or(|since| since + WINDOWS[0] <= now) {
-            self.before = self.one().cloned();
+            (self.before, self.was_worse) = (self.one().cloned(), self.named().is_some());
+            (self.mine, self.others) = (Tally::default(), Tally::default());
             (self.majority, self.clients, self.one) = (Majority::default(), Distinct::default(), None);
             self.since = Some(now);
         }
@@ -223,7 +234,23 @@ impl Failing {
         self.clients.see(now, WINDOWS[0], &asker);
         if self.majority.one() == Some(&asker) && self.one.as_ref().is_none_or(|(key, _)| *key != asker) {
             self.one = name().map(|name| (asker, name));
+            (self.mine, self.others) = (Tally::default(), Tally::default());
         }
+    }
+
+    /// Who made the try that was added: whether others fare better than the one behind most failures.
+    #[inline]
+    pub fn compare(&mut self, has_failed: bool, asker: impl FnOnce() -> Option<u64>) {
+        let Some((one, _)) = &self.one else { return };
+        let tally = if asker() == Some(*one) {
+            &mut self.mine
+        } else {
+            &mut self.others
+        };
+        *tally += Tally {
+            tried: 1,
+            failed: u32::from(has_failed),
+        };
     }
 
     /// The one behind two thirds of the failures, if there is one.
@@ -233,6 +260,17 @@ impl Failing {
         }
         let (key, name) = self.one.as_ref()?;
         (self.majority.one() == Some(key)).then_some(name)
+    }
+
+    /// Likewise, if others fare better by what [`Self::compare`] was told: else it is no matter of that one, who only asks most.
+    pub fn named(&self) -> Option<&Asker> {
+        let share = |tally: Tally| f64::from(tally.failed) / f64::from(tally.tried.max(1));
+        let fares_worse = if self.majority.votes() < ENOUGH {
+            self.was_worse
+        } else {
+            self.others.tried >= OTHERS && share(self.others) <= BETTER * share(self.mine)
+        };
+        self.one().filter(|_| fares_worse)
     }
 
     /// How many have failed lately.
@@ -412,6 +450,26 @@ mod tests {
             }
         }
         None
+    }
+
+    // One asks three times as often as all others; all fail, or only the one.
+    #[test]
+    fn who_only_asks_most_is_not_named() {
+        let name = || Some(Asker::Address("192.0.2.1".parse().unwrap()));
+        for (others_fail, is_named) in [(true, false), (false, true)] {
+            let mut failing = failing();
+            for n in 0..100u64 {
+                let key = if n % 4 == 3 { n } else { 1_000 };
+                let has_failed = key == 1_000 || others_fail;
+                failing.add(at(n / 20), has_failed, true);
+                failing.compare(has_failed, || Some(key));
+                if has_failed {
+                    failing.blame(at(n / 20), Some(key), name);
+                }
+            }
+            assert!(failing.one().is_some());
+            assert_eq!(failing.named().is_some(), is_named);
+        }
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl FlowMisuse {
         visit.push(now, step);
         let mut is_suspect = false;
         if let Some(usual) = usual {
-            let missing = usual.steps.into_iter().rfind(|step| !before.has(*step));
+            // Whoever shows what this host took has logged in, if not on this visit: a token is kept for days.
+            let is_done = |step: Step| before.has(step) || asked.is_identity && self.steps.is_login(step);
+            let missing = usual.steps.into_iter().rfind(|step| !is_done(*step));
             if missing.is_some() || !self.tallies.is_empty() {
                 let expected = (missing.unwrap_or(usual.steps[1]), usual.missing, 0);
                 is_suspect |= self.count(asked, Misuse::Order, missing.is_some(), expected, findings);
@@ -246,6 +248,9 @@ impl Detector for FlowMisuse {
         let Some(step) = self.steps.of(now, endpoint, by_key) else {
             return;
         };
+        if is_login {
+            self.steps.note_login(step);
+        }
         self.next_sweep.get_or_insert(now + SETTLE_EVERY);
         let source = Source::from(client.ip);
         let before_login = hash(&(source, record.fingerprint));

@@ -84,8 +84,15 @@ impl LatencyShift {
         let is_over = self.beginning.is_over(now);
         let is_known = is_over && (self.period.is_zero() || place.born + self.period <= now);
         let [slow, odd] = place.see(now, record.latency_us, response, is_known, !record.expected);
+        for (aspect, is_so) in place.aspects.iter_mut().zip([slow, odd]) {
+            if let Some(is_so) = is_so {
+                aspect.compare(is_so, || asker::key(record));
+            }
+        }
         if let Some(slow) = slow {
-            self.host.aspects[Aspect::Slow as usize].add(now, slow, !record.expected);
+            let host = &mut self.host.aspects[Aspect::Slow as usize];
+            host.add(now, slow, !record.expected);
+            host.compare(slow, || asker::key(record));
         }
         if slow != Some(true) && odd != Some(true) {
             return;

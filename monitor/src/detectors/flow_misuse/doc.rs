@@ -50,7 +50,8 @@ of whose visits at least 40 % go on to the endpoint. What comes between two time
 them on where it is a flow of which 60 % go on, else of 40; until then such a step is wanted once in the visit. Learned are of an asker and day 64 visits with an endpoint at most, each endpoint that is asked for again \
 once, and none from the third odd one on.
 
-Out of order is a request that lacks one of the two; the shares of visits that lack them are the expectation (two more visits supposed). At a machine's \
+Out of order is a request that lacks one of the two (but a login, of whoever shows a credential that this host took: it may have \
+been days ago); the shares of visits that lack them are the expectation (two more visits supposed). At a machine's \
 pace is one of a flow that follows the request before it faster than the power of two in milliseconds below which at most 2 % of \
 all such intervals are (16 to 1,024 ms). How many of the requests of a subject within a day are so is compared with the upper tail of a beta-binomial \
 distribution with that mean and a correlation of 0.05; what made us look, the first of them, does not count. Alpha is the part of the \

@@ -62,6 +62,8 @@ pub(super) struct Known {
     pub(super) askers: Bits<1>,
     /// Askers as they came, for the store.
     pub(super) asked: u64,
+    /// Somebody logs in there.
+    is_login: bool,
     /// Intervals from the request before, where it follows the flow.
     pub(super) intervals: [u32; BINS],
     usual: [Option<Usual>; 2],
@@ -105,6 +107,17 @@ impl Steps {
         }
     }
 
+    /// Somebody logs in by this step.
+    pub(super) fn note_login(&mut self, step: Step) {
+        if let Some(known) = self.known.get_mut(usize::from(step)) {
+            known.is_login = true;
+        }
+    }
+
+    pub(super) fn is_login(&self, step: Step) -> bool {
+        self.known.get(usize::from(step)).is_some_and(|known| known.is_login)
+    }
+
     /// The place of an endpoint; those that are too many have none.
     pub(super) fn of(&mut self, now: Timestamp, endpoint: &Arc<str>, by_key: bool) -> Option<Step> {
         self.beginning.see(now);
@@ -122,6 +135,7 @@ impl Steps {
             rows: Default::default(),
             askers: Bits::default(),
             asked: 0,
+            is_login: false,
             intervals: [0; BINS],
             usual: [None; 2],
             near: None,

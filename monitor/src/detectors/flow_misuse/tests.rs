@@ -231,3 +231,28 @@ fn memory_is_bounded() {
         detector.left_out()
     );
 }
+
+// A phone that logged in days ago: it shows its token, and never the login that nearly all others begin with.
+#[test]
+fn a_token_that_is_kept_for_days_needs_no_login() {
+    let mut world = learned();
+    for n in 0..30 {
+        let looks = request("203.0.113.7", "GET /products/{id}", 200).agent(BROWSER, 1).who(
+            IdentityKind::Token,
+            "token:kept",
+            true,
+        );
+        world.sees(&looks);
+        world.passes_secs(3_600 + n);
+    }
+    world.is_silent();
+    // Without one the step that is missing is the login.
+    for _ in 0..40 {
+        world.sees(&request("203.0.113.8", "GET /products/{id}", 200).agent(BROWSER, 1));
+        world.passes_secs(30 * 60 + 1);
+    }
+    world.ends();
+    let raised = world.raised();
+    assert_eq!(raised.len(), 1, "{raised:#?}");
+    assert!(raised[0].title.contains("POST /login"), "{}", raised[0].title);
+}

@@ -52,8 +52,8 @@ what they were at least; bodies below 1 KiB are of one size, and 304 is never od
 The share of slow answers, and of odd ones, is counted over 15 minutes and over 6 hours, without the three minutes (the \
 half hour) that have most: a restart. The line is the smallest number whose tail in a beta-binomial distribution, of the share \
 and correlation that were learned (likewise without the worst three minutes of an hour), is at most alpha; and 8 in 15 minutes, 12 in 6 hours; and a quarter of all answers for slow \
-(a tenth in 6 hours), half of them for odd ones (a quarter). Where two thirds of them are of one client, it is a matter of what that one asks for: it is named, \
-and told from 200 on. Where few ask, the latest 12, 24 and 48 answers of three hours are looked at as well, without their worst \
+(a tenth in 6 hours), half of them for odd ones (a quarter). Where two thirds of them are of one client, it is a matter of what that one asks for, and told from 200 \
+on; it is named if others, of whom 10 requests are known, fare better by half, since who only asks most is not to blame. Where few ask, the latest 12, 24 and 48 answers of three hours are looked at as well, without their worst \
 three minutes, from 6 slow or odd ones on, if three clients or more have them and none of them half. Where several endpoints are slow at a time the host is told of and none of them.
 
 An hour in which something was told is learned as an eighth of what it is, what comes during an expected event not at all.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::alert::Actor;
 use crate::baseline::asker::Asker;
 use crate::baseline::failing::{Failing, Surge, Terms, WINDOWS};
 use crate::baseline::majority::Majority;
@@ -80,6 +81,8 @@ pub(super) struct Place {
     /// By aspect.
     pub(super) aspects: [Failing; 2],
     pub(super) occurrences: [Occurrence; 2],
+    /// Whom they name, as they began.
+    pub(super) named: [Option<Actor>; 2],
     /// Latencies of the latest answers that were slow, to tell of.
     pub(super) lately: Sketch,
     /// Of the host: at which endpoint.
@@ -164,6 +167,7 @@ impl Place {
                 Failing::new(terms(alphas.odd, ODD_SHARE)),
             ],
             occurrences: [Occurrence::new(now); 2],
+            named: [None, None],
             lately: Sketch::new(),
             endpoints: Majority::default(),
             since: now,

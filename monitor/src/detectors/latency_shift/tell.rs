@@ -8,6 +8,7 @@ use crate::alert::{Evidence, Quantity, Sample, Severity, Target};
 use crate::baseline::asker::Asker;
 use crate::baseline::failing::Surge;
 use crate::finding::Finding;
+use crate::finding::occurrence::Added;
 use crate::record::HttpRecord;
 
 /// So many times as long is high.
@@ -108,9 +109,12 @@ fn tell(
     record: &Arc<HttpRecord>,
     findings: &mut Vec<Finding>,
 ) {
-    let actor = place.aspects[told.aspect as usize].one().map(Asker::actor);
     let occurrence = &mut place.occurrences[told.aspect as usize];
-    occurrence.add(surge.now, DOC.quiet, false);
+    let named = &mut place.named[told.aspect as usize];
+    if occurrence.add(surge.now, DOC.quiet, false) != Added::GoesOn {
+        *named = place.aspects[told.aspect as usize].named().map(Asker::actor);
+    }
+    let actor = named.clone();
     let Some(count) = occurrence.tell(surge.now, false) else {
         return;
     };

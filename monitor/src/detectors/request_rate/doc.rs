@@ -60,7 +60,7 @@ Without any baseline a client is told at 20 requests a second in 5 minutes, or 8
 are not.
 
 Requests beyond a client's line count to that client alone, those beyond an endpoint's to that endpoint: what is told of one \
-is not told again of the host. Up to four clients that ask for one thing at an even pace (no pause twice another) count as \
+is not told again of the host. An alert about the host names the endpoint behind half of what is beyond the usual, if there is one. Up to four clients that ask for one thing at an even pace (no pause twice another) count as \
 probes, and from their tenth request in a window on to nobody but themselves. Where two thirds of a window are of one client, \
 that one's line decides alone. Where most of a window's requests were asked for credentials or refused (401, 403), that is \
 left to auth_failures, credential_stuffing and unknown_credential, up to 20 requests a second in 5 minutes or 8 in an hour.

@@ -118,12 +118,10 @@ impl RequestRate {
         let is_known = pace.usual().is_some_and(knows_the_hour);
         let (first, last, born) = (place.occurrence.first, place.occurrence.last, place.born);
         let confidence = self.confidence(now, born, is_known, figures.times());
-        let target = self.target(scope, figures.count, |place| {
-            if window == SHORT {
-                place.short.count
-            } else {
-                place.long.count
-            }
+        let excess = figures.count as f64 - figures.usual;
+        let target = self.target(scope, excess, |place| {
+            let pace = if window == SHORT { &place.short } else { &place.long };
+            pace.count as f64 - pace.usual().map_or(0.0, |usual| usual.mean)
         });
         findings.push(Finding {
             detector: &DOC,
@@ -231,7 +229,9 @@ impl RequestRate {
         };
         let (first, born) = (place.occurrence.first, place.born);
         let confidence = self.confidence(now, born, true, count as f64 / usual.max(1.0)).min(0.6);
-        let target = self.target(scope, count, |place| place.drifted.map_or(0, |(count, _)| count));
+        let target = self.target(scope, count as f64 - usual, |place| {
+            place.drifted.map_or(0.0, |(count, usual)| count as f64 - usual)
+        });
         let hours = now.since(began).as_secs() / 3_600;
         findings.push(Finding {
             detector: &DOC,
@@ -264,14 +264,15 @@ impl RequestRate {
         });
     }
 
-    /// The endpoint; of the host that of most of its `count` requests, if there is one.
-    fn target(&self, scope: Scope<'_>, count: u64, of: impl Fn(&Place) -> u64) -> Target {
+    /// The endpoint; of the host that behind half of the `excess`, if there is one.
+    fn target(&self, scope: Scope<'_>, excess: f64, of: impl Fn(&Place) -> f64) -> Target {
         let endpoint = match scope {
             Scope::Endpoint(endpoint) => Some(endpoint),
             Scope::Host => {
-                let counts = self.endpoints.iter().map(|(endpoint, place)| (of(place), endpoint));
-                let most = counts.max_by_key(|(count, _)| *count);
-                most.filter(|(most, _)| most * 2 >= count).map(|(_, endpoint)| endpoint)
+                let excesses = self.endpoints.iter().map(|(endpoint, place)| (of(place), endpoint));
+                let most = excesses.max_by(|(a, _), (b, _)| a.total_cmp(b));
+                most.filter(|(most, _)| most * 2.0 >= excess)
+                    .map(|(_, endpoint)| endpoint)
             }
         };
         Target {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::printable;
+use crate::baseline::program::UNKNOWN;
 use crate::sinks::json::Service;
 
 /// Characters of a name that are shown.
@@ -11,15 +12,14 @@ const NAME: usize = 120;
 /// `bytes exact, 97 % of python3 on port 443 seen (encrypted 3 %)`: a share is never rounded up to all, nor down to nothing.
 pub fn seen(service: &Service<'_>) -> String {
     let program = service.process.rsplit('/').next().unwrap_or(&service.process);
-    let mut text = format!(
-        "bytes exact, {} of {}",
-        share(service.understood_bytes, service.counted_bytes),
-        printable(program, NAME)
-    );
-    if let Some(port) = service.port {
-        let _ = write!(text, " on port {port}");
-    }
-    text.push_str(" seen");
+    let program = printable(program, NAME);
+    let what = match service.port {
+        Some(port) if service.process == UNKNOWN => format!("port {port}"),
+        Some(port) => format!("{program} on port {port}"),
+        None => program.into_owned(),
+    };
+    let seen = share(service.understood_bytes, service.counted_bytes);
+    let mut text = format!("bytes exact, {seen} of {what} seen");
     let missed: Vec<String> = service
         .missed_bytes
         .iter()
@@ -29,6 +29,7 @@ pub fn seen(service: &Service<'_>) -> String {
         })
         .collect();
     if !missed.is_empty() {
+        // A `String` takes everything.
         let _ = write!(text, " ({})", missed.join(", "));
     }
     text
