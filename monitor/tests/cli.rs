@@ -94,6 +94,8 @@ fn usage_is_2() {
         &["the rule would allow everything"],
     );
     fails(&["schema", "file"], 2, &["nothing writes `file`"]);
+    // Neither end is a terminal here.
+    fails(&["top"], 2, &["needs a terminal", "monitor status"]);
 }
 
 #[test]

@@ -162,7 +162,7 @@ impl Cli {
             #[cfg(feature = "live")]
             Command::Incidents(command) => command.run(&socket),
             #[cfg(feature = "live")]
-            Command::Top(command) => command.run(&socket),
+            Command::Top(top::Top {}) => top::run(&socket),
             #[cfg(feature = "live")]
             Command::Compare(command) => command.run(&socket),
             #[cfg(feature = "live")]

@@ -31,19 +31,17 @@ const TIMES: u32 = 10;
 #[command(after_help = "Keys: q quit, Tab or arrows choose a pane, up and down move in it, p pause, ? help.")]
 pub(super) struct Top {}
 
-impl Top {
-    #[expect(clippy::unused_self, reason = "called like every other command")]
-    pub(super) fn run(&self, socket: &Path) -> Result<(), Failure> {
-        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            return Err(Failure::Usage(
-                "`monitor top` needs a terminal; `monitor status`, `incidents`, `endpoints` and `flows` write anywhere"
-                    .to_owned(),
-            ));
-        }
-        let runtime = runtime()?;
-        let mut screen = Screen::take()?;
-        runtime.block_on(watch(&mut screen.0, socket))
+/// Takes the terminal, and watches until it is told to end.
+pub(super) fn run(socket: &Path) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        return Err(Failure::Usage(
+            "`monitor top` needs a terminal; `monitor status`, `incidents`, `endpoints` and `flows` write anywhere"
+                .to_owned(),
+        ));
     }
+    let runtime = runtime()?;
+    let mut screen = Screen::take()?;
+    runtime.block_on(watch(&mut screen.0, socket))
 }
 
 /// The terminal while it is ours; given back as it was, whatever ends us: this when it is dropped, a panic by a hook that

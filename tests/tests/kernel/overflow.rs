@@ -273,7 +273,7 @@ pub(crate) fn each_open_has_one_close(records: &Records, port: u16) {
 }
 
 /// Flows that were told open and whose end was not told yet.
-pub(crate) fn without_end(records: &Records, port: u16) -> Vec<&str> {
+fn without_end(records: &Records, port: u16) -> Vec<&str> {
     let ended: BTreeSet<_> = ids(records, port, "close").into_iter().collect();
     // One whose open record was lost has no ports when it is told.
     let opens = ids(records, port, "open").into_iter();

@@ -277,7 +277,12 @@ impl Before {
         });
         let row = |(since, flow): &([u64; 2], &Flow<'_>)| {
             let speed = |bytes: u64| match seconds {
-                Some(seconds) if bytes > 0 => format!("{}/s", units::bytes((bytes as f64 / seconds) as u64)),
+                Some(seconds) if bytes > 0 => {
+                    // Whole milliseconds, of which there is one at least.
+                    let millis = Duration::from_secs_f64(seconds).as_millis().max(1);
+                    let a_second = u128::from(bytes) * 1_000 / millis;
+                    format!("{}/s", units::bytes(u64::try_from(a_second).unwrap_or(u64::MAX)))
+                }
                 Some(_) | None => String::new(),
             };
             let cells = [
