@@ -136,11 +136,13 @@ pub(crate) fn addresses(skb: *mut __sk_buff, transport: u32, direction: u8, tupl
         return false;
     }
     let (source, destination) = if version >> 4 == 4 {
-        let [a, b, c, d, e, f, g, h] = ends[0][0].to_ne_bytes();
-        (
-            mapped(u32::from_ne_bytes([a, b, c, d])),
-            mapped(u32::from_ne_bytes([e, f, g, h])),
-        )
+        // Both, as they lie in memory.
+        let (low, high) = (ends[0][0] as u32, (ends[0][0] >> 32) as u32);
+        if cfg!(target_endian = "little") {
+            (mapped(low), mapped(high))
+        } else {
+            (mapped(high), mapped(low))
+        }
     } else {
         (ends[0], ends[1])
     };

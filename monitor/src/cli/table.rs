@@ -34,7 +34,7 @@ impl Column {
     }
 
     /// A number.
-    #[cfg(feature = "live")]
+    #[cfg(any(feature = "live", test))]
     pub(super) const fn number(title: &'static str) -> Self {
         Self {
             title,

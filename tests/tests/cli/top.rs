@@ -71,9 +71,8 @@ impl Screen {
     /// Waits for a word; between words the terminal may be told to move.
     #[track_caller]
     fn wait_for(&self, word: &str) {
-        if wait::at_most(PATIENCE, || self.shown().contains(word).then_some(())).is_none() {
-            panic!("waited in vain for {word}: {:?}", self.shown());
-        }
+        let came = wait::at_most(PATIENCE, || self.shown().contains(word).then_some(()));
+        assert!(came.is_some(), "waited in vain for {word}: {:?}", self.shown());
     }
 
     fn is_raw(&self) -> bool {

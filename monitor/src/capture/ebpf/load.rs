@@ -83,6 +83,8 @@ pub(super) fn start(
         losses_seen: 0,
         walked: now,
         walk: None,
+        closes_at_walk: 0,
+        closes_before_walk: 0,
         closes_reconciled: 0,
     })
 }

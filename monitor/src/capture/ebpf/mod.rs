@@ -65,7 +65,10 @@ pub struct Capture {
     walked: u64,
     /// A walk that is over, while records from before its end may still be on their way.
     walk: Option<Walk>,
-    /// Closes lost, as of the last walk that was handed on.
+    /// Closes lost when the latest walk came, and the one before.
+    closes_at_walk: u64,
+    closes_before_walk: u64,
+    /// Closes lost that were met by a walk that was handed on.
     closes_reconciled: u64,
 }
 
@@ -128,16 +131,19 @@ impl Capture {
     /// Where closes were lost, what a walk did not meet has ended: handed on once everything that was written before
     /// the walk's end has been read.
     fn reconcile(&mut self, now_ns: u64, drained: Drained, each: &mut impl FnMut(Timestamp, Event)) {
+        let closes_lost = self.sweeper.closes_lost();
         if let Some(walk) = self.walker.walked() {
             self.sweeper.soon();
             self.walk = Some(walk);
+            // This walk began after the one before had come: what was lost until then it does not meet. What is lost while it
+            // goes on, it may.
+            self.closes_before_walk = std::mem::replace(&mut self.closes_at_walk, closes_lost);
             return;
         }
-        let closes_lost = self.sweeper.closes_lost();
         if let Some(walk) = self.walk.take_if(|walk| !drained.more && walk.ended_ns < now_ns)
             && closes_lost != self.closes_reconciled
         {
-            self.closes_reconciled = closes_lost;
+            self.closes_reconciled = self.closes_before_walk;
             let living = Living {
                 began: self.clock.at(walk.began_ns),
                 ..walk.living
