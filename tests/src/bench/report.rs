@@ -144,7 +144,7 @@ impl Report {
     }
 
     fn copied_each(&self) -> f64 {
-        self.copied as f64 / self.transactions.max(1) as f64
+        self.copied as f64 / self.sent().max(1) as f64
     }
 
     fn daemon_cost(&self) -> Spread {

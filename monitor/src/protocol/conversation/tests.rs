@@ -108,7 +108,7 @@ const EMPTY: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 #[test]
 fn an_idle_connection_is_small() {
     assert!(
-        size_of::<Conversation>() + size_of::<Http1>() <= 656,
+        size_of::<Conversation>() + size_of::<Http1>() <= 640,
         "{} + {}",
         size_of::<Conversation>(),
         size_of::<Http1>()

@@ -1,7 +1,6 @@
 //! One direction of an HTTP/1.x connection: where it stands.
 
 use super::body::{Body, Kind};
-use super::memo::Last;
 use crate::stream::{Data, Interest};
 use crate::time::Timestamp;
 
@@ -128,8 +127,6 @@ pub(super) struct Half {
     turn: u32,
     /// The end of the latest header was not seen, and it was not alone in its turn: others may come after it unseen.
     pub crowded: bool,
-    /// The fields that came last.
-    pub last: Last,
 }
 
 impl Half {
@@ -142,7 +139,6 @@ impl Half {
             rewritten: false,
             turn: 0,
             crowded: false,
-            last: Last::default(),
         }
     }
 

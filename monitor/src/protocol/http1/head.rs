@@ -7,7 +7,6 @@ use httparse::Status;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::fields::{Coding, Fields};
-use super::memo::{Familiar, Last, Unknown};
 use crate::protocol::identify::is_tchar;
 use crate::protocol::reading::Reading;
 use crate::protocol::taps::{Taken, Taking};
@@ -103,46 +102,18 @@ pub(super) enum Read<T> {
     Refused,
 }
 
-/// What is known of the fields after a first line of so many bytes.
-enum Known<'a> {
-    /// What they say.
-    Familiar(Familiar<'a>),
-    /// Nothing yet: this block of them may come again.
-    Unknown(Unknown, &'a [u8]),
-    /// Nothing.
-    Nothing,
-}
-
-/// Looks for the fields after a first line of `line` bytes among those that came before.
-fn known<'a>(bytes: &'a [u8], line: usize, reading: &Reading, last: &mut Last) -> Known<'a> {
-    let memo = reading.memo();
-    if let Some(familiar) = memo.again(*last, &bytes[line..]) {
-        return Known::Familiar(familiar);
-    }
-    if !last.is_worth_it() {
-        return Known::Nothing;
-    }
-    match block(bytes, line) {
-        Some(block) => match memo.find(last, block) {
-            Ok(familiar) => Known::Familiar(familiar),
-            Err(unknown) => Known::Unknown(unknown, block),
-        },
-        None => Known::Nothing,
-    }
-}
-
-/// Reads a request header at the start of `bytes`. `last` is what this side sent before.
-pub(super) fn request(bytes: &[u8], reading: &Reading, last: &mut Last) -> Read<RequestHead> {
+/// Reads a request header at the start of `bytes`.
+pub(super) fn request(bytes: &[u8], reading: &Reading) -> Read<RequestHead> {
     let taps = &reading.taps;
-    let unknown = match request_line(bytes) {
-        Some(line) => match known(bytes, line.len, reading, last) {
-            Known::Familiar((fields, taking, length)) => {
+    let familiar = request_line(bytes).and_then(|line| Some((line, block(bytes, line.len)?)));
+    let unknown = match familiar {
+        Some((line, block)) => match reading.memo().find(block) {
+            Ok((fields, taking)) => {
                 let mut head = RequestHead::new(line.method, line.target, line.version, &fields);
                 head.taken = taps.finish(taking, &head.request, true);
-                return Read::Complete(line.len + length, head);
+                return Read::Complete(line.len + block.len(), head);
             }
-            Known::Unknown(unknown, block) => Some((unknown, block)),
-            Known::Nothing => None,
+            Err(unknown) => Some((unknown, block)),
         },
         None => None,
     };
@@ -169,16 +140,16 @@ pub(super) fn request(bytes: &[u8], reading: &Reading, last: &mut Last) -> Read<
     Read::Complete(length, head)
 }
 
-/// Reads a response header at the start of `bytes`. `last` is what this side sent before.
-pub(super) fn response(bytes: &[u8], reading: &Reading, last: &mut Last) -> Read<ResponseHead> {
-    let unknown = match status_line(bytes) {
-        Some(line) => match known(bytes, line.len, reading, last) {
-            Known::Familiar((fields, _, length)) => {
+/// Reads a response header at the start of `bytes`.
+pub(super) fn response(bytes: &[u8], reading: &Reading) -> Read<ResponseHead> {
+    let familiar = status_line(bytes).and_then(|line| Some((line, block(bytes, line.len)?)));
+    let unknown = match familiar {
+        Some((line, block)) => match reading.memo().find(block) {
+            Ok((fields, _)) => {
                 let head = ResponseHead::new(line.status, line.version, &fields);
-                return Read::Complete(line.len + length, head);
+                return Read::Complete(line.len + block.len(), head);
             }
-            Known::Unknown(unknown, block) => Some((unknown, block)),
-            Known::Nothing => None,
+            Err(unknown) => Some((unknown, block)),
         },
         None => None,
     };

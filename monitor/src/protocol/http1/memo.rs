@@ -6,9 +6,6 @@
 //! offsets, in the block that is read: what is kept is the block itself, for comparison, and what the taps ask for. Nothing
 //! is lost by forgetting but time.
 //!
-//! Each side of a connection remembers the place of the block that it sent last ([`Last`]): where the same comes again, it is
-//! known by one comparison. A side whose blocks never come again is looked up only now and then.
-//!
 //! It holds secrets in clear, as the capture's own buffers do: of at most [`PLACES`] blocks.
 
 use std::hash::Hasher as _;
@@ -51,42 +48,9 @@ pub(super) struct Unknown {
     hash: u64,
 }
 
-/// What one side of a connection sent last.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Last {
-    /// Where the block is, if it was known.
-    place: Option<u16>,
-    /// Blocks since then that were not known, modulo 2^8.
-    strange: u8,
-}
-
-impl Last {
-    /// After so many in a row that were not known...
-    const STRANGE: u8 = 8;
-    /// ...one in so many is looked up.
-    const NOW_AND_THEN: u8 = 32;
-
-    /// Whether the next block is worth looking for.
-    pub(super) fn is_worth_it(&mut self) -> bool {
-        let worth = self.strange < Self::STRANGE || self.strange.is_multiple_of(Self::NOW_AND_THEN);
-        self.strange = self.strange.wrapping_add(1);
-        worth
-    }
-}
-
-/// A block that was known: what it says, and its length.
-pub(super) type Familiar<'a> = (Fields<&'a [u8]>, Taking, usize);
-
 impl Memo {
-    /// What the block at the start of `bytes` says, if it is the one that came last.
-    pub(super) fn again<'a>(&self, last: Last, bytes: &'a [u8]) -> Option<Familiar<'a>> {
-        let known = self.places.get(usize::from(last.place?))?.known.as_deref()?;
-        // It ends with its first empty line, so what begins with it is it.
-        bytes.starts_with(&known.block).then(|| known.read(bytes))
-    }
-
     /// What a block says, if it came before.
-    pub(super) fn find<'a>(&self, last: &mut Last, block: &'a [u8]) -> Result<Familiar<'a>, Unknown> {
+    pub(super) fn find<'a>(&self, block: &'a [u8]) -> Result<(Fields<&'a [u8]>, Taking), Unknown> {
         let mut hasher = FxHasher::default();
         hasher.write(block);
         let unknown = Unknown { hash: hasher.finish() };
@@ -96,11 +60,8 @@ impl Memo {
             .and_then(|place| place.known.as_deref())
         {
             Some(known) if *known.block == *block => {
-                *last = Last {
-                    place: Some(unknown.place() as u16),
-                    strange: 0,
-                };
-                Ok(known.read(block))
+                let fields = known.fields.map(|range| &block[range.clone()]);
+                Ok((fields, known.taking.clone()))
             }
             Some(_) | None => Err(unknown),
         }
@@ -127,14 +88,6 @@ impl Memo {
             fields: fields.map(offset),
             taking: taking.clone(),
         }));
-    }
-}
-
-impl Known {
-    /// What it says, with the values of `bytes`, which begin with it.
-    fn read<'a>(&self, bytes: &'a [u8]) -> Familiar<'a> {
-        let fields = self.fields.map(|range| &bytes[range.clone()]);
-        (fields, self.taking.clone(), self.block.len())
     }
 }
 
@@ -170,11 +123,11 @@ mod tests {
 
     #[test]
     fn a_block_is_kept_when_it_comes_again() {
-        let (reading, mut last) = (reading(), Last::default());
+        let reading = reading();
         for (round, expected) in [(0, 0), (1, 1), (2, 1)] {
             let request = format!("GET /{round} HTTP/1.1\r\nHost: h\r\n\r\n");
             assert!(matches!(
-                head::request(request.as_bytes(), &reading, &mut last),
+                head::request(request.as_bytes(), &reading),
                 Read::Complete(..)
             ));
             assert_eq!(known(&reading), expected, "{round}");
@@ -183,11 +136,11 @@ mod tests {
 
     #[test]
     fn what_never_comes_again_is_not_kept() {
-        let (reading, mut last) = (reading(), Last::default());
+        let reading = reading();
         for number in 0..10 * PLACES {
             let request = format!("GET / HTTP/1.1\r\nHost: h\r\nTraceparent: {number}\r\n\r\n");
             assert!(matches!(
-                head::request(request.as_bytes(), &reading, &mut last),
+                head::request(request.as_bytes(), &reading),
                 Read::Complete(..)
             ));
         }
@@ -244,23 +197,19 @@ mod tests {
             end in prop::sample::select(vec!["\r\n", "\n", "\r\nGET / HTTP/1.1\r\n\r\n", ""]),
         ) {
             let reading = reading();
-            let [mut client, mut server] = [Last::default(); 2];
             for (number, line) in lines.iter().cycle().take(12).enumerate() {
                 let bytes = format!("{line}\r\n{}{end}", fields[number % 2]);
                 let (bytes, fresh) = (bytes.as_bytes(), self::reading());
                 prop_assert_eq!(
-                    format!("{:?}", head::request(bytes, &reading, &mut client)),
-                    format!("{:?}", head::request(bytes, &fresh, &mut Last::default()))
+                    format!("{:?}", head::request(bytes, &reading)),
+                    format!("{:?}", head::request(bytes, &fresh))
                 );
                 prop_assert_eq!(
-                    format!("{:?}", head::response(bytes, &reading, &mut server)),
-                    format!("{:?}", head::response(bytes, &fresh, &mut Last::default()))
+                    format!("{:?}", head::response(bytes, &reading)),
+                    format!("{:?}", head::response(bytes, &fresh))
                 );
                 if let (Read::Complete(_, again), Read::Complete(_, first)) =
-                    (
-                    head::request(bytes, &reading, &mut client),
-                    head::request(bytes, &fresh, &mut Last::default()),
-                )
+                    (head::request(bytes, &reading), head::request(bytes, &fresh))
                 {
                     // Secrets and links are nothing to print.
                     prop_assert!(again.taken == first.taken);

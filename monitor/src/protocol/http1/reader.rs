@@ -132,14 +132,14 @@ impl Http1 {
             incomplete: None,
         };
         let read = match side {
-            Side::Client => match head::request(limited(&data.bytes), &self.reading, &mut self.client.last) {
+            Side::Client => match head::request(limited(&data.bytes), &self.reading) {
                 Read::Complete(len, head) => {
                     pass(data, len);
                     return self.on_request(head, extent(len), out);
                 }
                 Read::Partial | Read::Refused => find_head_end(limited(&data.bytes), 0),
             },
-            Side::Server => match head::response(limited(&data.bytes), &self.reading, &mut self.server.last) {
+            Side::Server => match head::response(limited(&data.bytes), &self.reading) {
                 Read::Complete(len, head) => {
                     pass(data, len);
                     return self.on_response(head, extent(len), out);
@@ -178,7 +178,7 @@ impl Http1 {
     fn whole_head(&mut self, side: Side, bytes: &[u8], extent: Extent, out: &mut Vec<Message>) {
         match side {
             Side::Client => {
-                let head = match head::request(bytes, &self.reading, &mut self.client.last) {
+                let head = match head::request(bytes, &self.reading) {
                     Read::Complete(_, head) => head,
                     Read::Partial | Read::Refused => {
                         let mut head = lenient::request(bytes, true, &self.reading.taps);
@@ -197,7 +197,7 @@ impl Http1 {
                     self.server.collected = Some(collected);
                     return self.stray_response(out);
                 }
-                let head = match head::response(bytes, &self.reading, &mut self.server.last) {
+                let head = match head::response(bytes, &self.reading) {
                     Read::Complete(_, head) => head,
                     Read::Partial | Read::Refused => {
                         let mut head = lenient::response(bytes, true);
