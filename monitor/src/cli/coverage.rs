@@ -7,7 +7,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::table::{Column, Mark, Table};
 use super::view::{Show, Viewing, percent};
-use crate::control::rows::Service;
+use crate::control::rows::Covered;
 use crate::sinks::json::Direction;
 use crate::sinks::terminal::units;
 
@@ -25,7 +25,7 @@ impl Coverage {
 }
 
 impl Show<7> for Coverage {
-    type Row = Service<'static>;
+    type Row = Covered<'static>;
     const NONE: &'static str = "no connection was seen";
 
     fn table() -> Table<7> {
@@ -40,28 +40,29 @@ impl Show<7> for Coverage {
         ])
     }
 
-    fn row(table: &mut Table<7>, row: &Service<'_>) {
+    fn row(table: &mut Table<7>, row: &Covered<'_>) {
         let missed: Vec<String> = row
+            .service
             .missed_bytes
             .iter()
             .map(|(reason, bytes)| format!("{reason} {}", units::bytes(*bytes)))
             .collect();
         let cells = [
-            row.process.to_string(),
-            match row.direction {
+            row.service.process.to_string(),
+            match row.service.direction {
                 Some(Direction::Inbound) => "in",
                 Some(Direction::Outbound) => "out",
                 Some(Direction::Local) => "local",
                 None => "",
             }
             .to_owned(),
-            row.port.map(|port| port.to_string()).unwrap_or_default(),
+            row.service.port.map(|port| port.to_string()).unwrap_or_default(),
             row.connections.to_string(),
-            units::bytes(row.counted_bytes),
-            percent(row.understood_bytes, row.counted_bytes),
+            units::bytes(row.service.counted_bytes),
+            percent(row.service.understood_bytes, row.service.counted_bytes),
             missed.join(", "),
         ];
-        let is_blind = row.counted_bytes > 0 && row.understood_bytes < row.counted_bytes / 2;
+        let is_blind = row.service.counted_bytes > 0 && row.service.understood_bytes < row.service.counted_bytes / 2;
         table.push(if is_blind { Mark::Yellow } else { Mark::Plain }, cells);
     }
 }

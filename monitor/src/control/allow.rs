@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::mailbox::Ask;
-use super::routes::{Counter, json};
+use super::routes::{Counter, asked, json};
 use super::shape::{Allowed, RuleOrigin};
 use super::{Peer, Refusal};
 use crate::allow::{AllowRule, RuleError};
@@ -36,18 +36,12 @@ pub(super) async fn add(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     peer.may_change()?;
-    let body =
-        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller rule"))?;
-    let rule: AllowRule = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::bad(
-            format!("the rule cannot be read: {error}"),
-            r#"send JSON such as {"detector":"unknown_destination","destination":"*.example.com","comment":"why"}"#,
-        )
-    })?;
-    let asked = Box::new(rule.clone());
+    let example = r#"{"detector":"unknown_destination","destination":"*.example.com","comment":"why"}"#;
+    let rule: AllowRule = asked(body, "the rule", example)?;
+    let boxed = Box::new(rule.clone());
     let (id, resolved) = counter
         .mailbox
-        .ask(|reply| Ask::AllowAdd { rule: asked, reply })
+        .ask(|reply| Ask::AllowAdd { rule: boxed, reply })
         .await??;
     tracing::info!("allow rule {id} added by uid {}", peer.uid);
     let answer = json(&Allowed {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::mailbox::Ask;
-use super::routes::{Counter, json};
+use super::routes::{Counter, asked, json};
 use super::shape::{BaselineChanged, BaselineOf, BaselineRow, Forget, Known, Learn, Learned, LearnedBy};
 use super::{Peer, Refusal};
 use crate::baseline::Row;
@@ -107,14 +107,8 @@ pub(super) async fn learn(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     peer.may_change()?;
-    let body =
-        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller request"))?;
-    let learn: Learn = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::bad(
-            format!("the time that is to be learned from cannot be read: {error}"),
-            r#"send JSON such as {"from":"2026-11-27","until":"2026-11-28"}"#,
-        )
-    })?;
+    let example = r#"{"from":"2026-11-27","until":"2026-11-28"}"#;
+    let learn: Learn = asked(body, "the time that is to be learned from", example)?;
     let (from, until) = (learn.from.0, learn.until.0);
     let adopted = counter
         .mailbox
@@ -141,14 +135,8 @@ pub(super) async fn forget(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     peer.may_change()?;
-    let body =
-        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller request"))?;
-    let forget: Forget = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::bad(
-            format!("what is to be forgotten cannot be read: {error}"),
-            r#"send JSON such as {"detector":"unknown_destination","from":"2026-11-27","until":"2026-11-28"}"#,
-        )
-    })?;
+    let example = r#"{"detector":"unknown_destination","from":"2026-11-27","until":"2026-11-28"}"#;
+    let forget: Forget = asked(body, "what is to be forgotten", example)?;
     let removed = counter
         .mailbox
         .ask(|reply| Ask::BaselineForget {

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::mailbox::Ask;
-use super::routes::{Counter, json};
+use super::routes::{Counter, asked, json};
 use super::shape::{Expected, RuleOrigin};
 use super::{Peer, Refusal};
 use crate::expected::{EventError, ExpectedEvent};
@@ -30,18 +30,12 @@ pub(super) async fn add(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refusal> {
     peer.may_change()?;
-    let body =
-        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller event"))?;
-    let event: ExpectedEvent = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::bad(
-            format!("the event cannot be read: {error}"),
-            r#"send JSON such as {"from":"2026-11-27","until":"2026-11-28","endpoint":"POST /orders","comment":"promotion"}"#,
-        )
-    })?;
-    let asked = Box::new(event.clone());
+    let example = r#"{"from":"2026-11-27","until":"2026-11-28","endpoint":"POST /orders","comment":"promotion"}"#;
+    let event: ExpectedEvent = asked(body, "the event", example)?;
+    let boxed = Box::new(event.clone());
     let (id, resolved) = counter
         .mailbox
-        .ask(|reply| Ask::ExpectAdd { event: asked, reply })
+        .ask(|reply| Ask::ExpectAdd { event: boxed, reply })
         .await??;
     tracing::info!("expected event {id} added by uid {}", peer.uid);
     let answer = json(&Expected {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::QueryRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query as Parameters, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -264,6 +265,22 @@ fn parsed(query: Parsed) -> Result<Query, Refusal> {
             "a list takes since=1h, limit=100 and follow=true",
         )),
     }
+}
+
+/// What a body asks for. `what` it is, with its article; `example` is one of it.
+pub(super) fn asked<T: serde::de::DeserializeOwned>(
+    body: Result<Bytes, BytesRejection>,
+    what: &str,
+    example: &str,
+) -> Result<T, Refusal> {
+    let body =
+        body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text(), "send a smaller request"))?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Refusal::bad(
+            format!("{what} cannot be read: {error}"),
+            format!("send JSON such as {example}"),
+        )
+    })
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> Result<Response, Refusal> {

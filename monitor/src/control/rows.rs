@@ -1,6 +1,5 @@
 //! JSON shapes of the views, a line a row: the daemon writes them, the command line reads them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,8 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::enrich::identity::IdentityKind;
-use crate::record::{CoverageReason, FlowDirection};
-use crate::sinks::json::{Direction, Text, Time, Whereabouts, append_line};
+use crate::sinks::json::{Service, Text, Time, Whereabouts, append_line};
 use crate::views::{self, Rows, compare, coverage, destinations, endpoints, identities};
 
 /// A line of `GET /v1/endpoints`.
@@ -107,24 +105,13 @@ pub struct Destination<'a> {
 }
 
 /// A line of `GET /v1/coverage`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Service<'a> {
-    /// Executable, with versions folded; with the container's id behind `@`.
-    pub process: Text<'a>,
-    /// Which way its connections were opened.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub direction: Option<Direction>,
-    /// Port on which it is asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Covered<'a> {
+    /// The service, and how much of its traffic was understood.
+    #[serde(flatten)]
+    pub service: Service<'a>,
     /// Connections, those that live too.
     pub connections: u64,
-    /// Payload bytes that the kernel counted.
-    pub counted_bytes: u64,
-    /// Bytes of messages that were read.
-    pub understood_bytes: u64,
-    /// Bytes that were not, by reason.
-    pub missed_bytes: BTreeMap<Text<'a>, u64>,
 }
 
 /// A line of `GET /v1/compare/…`.
@@ -149,7 +136,7 @@ pub(super) fn append(out: &mut Vec<u8>, rows: Option<&Rows>, limit: usize) -> Re
         Some(Rows::Endpoints(rows)) => each(out, rows, limit, |(name, row)| endpoint(name, row)),
         Some(Rows::Identities(rows)) => each(out, rows, limit, |((kind, id), row)| identity(*kind, id, row)),
         Some(Rows::Destinations(rows)) => each(out, rows, limit, |(pair, row)| destination(pair, row)),
-        Some(Rows::Coverage(rows)) => each(out, rows, limit, service),
+        Some(Rows::Coverage(rows)) => each(out, rows, limit, covered),
         Some(Rows::Compare(rows)) => each(out, rows, limit, |(value, count)| compared(value, *count)),
     }
 }
@@ -234,25 +221,10 @@ fn destination<'a>(
     }
 }
 
-fn service(row: &coverage::Service) -> Service<'_> {
-    let missed = CoverageReason::ALL
-        .iter()
-        .zip(row.missed)
-        .filter(|(_, bytes)| *bytes > 0);
-    Service {
-        process: Text::Borrowed(&row.program),
-        direction: row.direction.map(|direction| match direction {
-            FlowDirection::Inbound => Direction::Inbound,
-            FlowDirection::Outbound => Direction::Outbound,
-            FlowDirection::Local => Direction::Local,
-        }),
-        port: row.port,
+fn covered(row: &coverage::Service) -> Covered<'_> {
+    Covered {
+        service: row.into(),
         connections: row.connections,
-        counted_bytes: row.counted,
-        understood_bytes: row.understood,
-        missed_bytes: missed
-            .map(|(reason, bytes)| (Text::Borrowed(reason.name()), bytes))
-            .collect(),
     }
 }
 
